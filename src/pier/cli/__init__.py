@@ -1,0 +1,1 @@
+"""Front end: parse, call one verb, render."""

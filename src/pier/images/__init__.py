@@ -1,0 +1,1 @@
+"""Images: the OCI layout, its unpacked layers, registries."""

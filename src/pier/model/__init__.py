@@ -1,0 +1,1 @@
+"""Records and grammars. Pure: no file, no syscall, no clock."""

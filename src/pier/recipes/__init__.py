@@ -1,0 +1,1 @@
+"""Well-known base images assembled locally where no registry answers."""

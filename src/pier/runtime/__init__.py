@@ -1,0 +1,1 @@
+"""From a plan to a running process, and the monitor that stays with it."""
