@@ -23,9 +23,9 @@ class _ScanContext:
 
 
 def _accelerated() -> tuple[Any, Any]:
-    import _json  # type: ignore[import-not-found, unused-ignore]
+    import _json
 
-    scan = _json.make_scanner(_ScanContext())
+    scan = _json.make_scanner(_ScanContext())  # type: ignore[arg-type]
     encode = _json.make_encoder(None, _refuse, _json.encode_basestring_ascii, None, ":", ",", False, False, True)
     if scan('{"a":[1]}', 0) != ({"a": [1]}, 9) or "".join(encode({"a": [1]}, 0)) != '{"a":[1]}':
         raise ImportError("the json accelerator has changed")
