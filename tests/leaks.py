@@ -1,0 +1,137 @@
+"""What a container engine can leave behind, read from the kernel: compare a snapshot before with one after.
+
+Only what belongs to one store is counted where the kernel tells (processes, mounts, sockets, files), so that other
+work on the machine is not blamed. Interfaces, firewall rules and network namespaces have no owner: all are compared.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_TEMPORARY = ("tmp", "run", "names", "containers")
+_COUNTERS = re.compile(r"counter packets \d+ bytes \d+|# handle \d+")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One moment of the machine, as seen for one store. Every entry is a line a person can act on."""
+
+    processes: frozenset[str]
+    mounts: frozenset[str]
+    cgroups: frozenset[str]
+    interfaces: frozenset[str]
+    rules: frozenset[str]
+    files: frozenset[str]
+
+    def leaked_since(self, before: Snapshot) -> list[str]:
+        """What is here now and was not *before*, one line each."""
+        found = []
+        for subject in fields(self):
+            surplus = getattr(self, subject.name) - getattr(before, subject.name)
+            found += [f"{subject.name}: {entry}" for entry in sorted(surplus)]
+        return found
+
+
+def take(root: Path) -> Snapshot:
+    """The machine now, for the store at *root*."""
+    return Snapshot(
+        processes=frozenset(_processes(str(root))),
+        mounts=frozenset(_mounts(str(root))),
+        cgroups=frozenset(_cgroups()),
+        interfaces=frozenset(_interfaces()),
+        rules=frozenset(_rules()),
+        files=frozenset(_files(root)),
+    )
+
+
+def processes_of(root: Path) -> list[int]:
+    """Pids of monitors, commands and containers of the store at *root*."""
+    return [int(entry.split()[0]) for entry in _processes(str(root))]
+
+
+def _processes(root: str) -> Iterator[str]:
+    """A process is the store's when its environment, its command line or its mount table names the root."""
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        base = Path("/proc") / entry
+        command = _read(base / "cmdline").replace("\0", " ").strip()
+        if _state(base) == "Z":
+            continue
+        told = (
+            f"PIER_ROOT={root}\0" in _read(base / "environ") + "\0",
+            root in _own_mounts(base),
+            f"{root} " in command,
+        )
+        if any(told) and "pytest" not in command:
+            yield f"{entry} {command or _read(base / 'comm').strip()}"
+
+
+def _own_mounts(base: Path) -> str:
+    """The process's mount table when it is not this process's own."""
+    try:
+        if os.readlink(base / "ns/mnt") == os.readlink("/proc/self/ns/mnt"):
+            return ""
+    except OSError:
+        return ""
+    return _read(base / "mountinfo")
+
+
+def _state(base: Path) -> str:
+    return _read(base / "stat").rpartition(")")[2].strip()[:1]
+
+
+def _mounts(root: str) -> Iterator[str]:
+    """Mount points below the root, and overlays or bind mounts of it anywhere, in this mount namespace."""
+    for line in _read(Path("/proc/self/mountinfo")).splitlines():
+        words = line.split()
+        if words[4].startswith(root + "/") or root in words[-1] or words[3].startswith(root + "/"):
+            yield words[4]
+
+
+def _cgroups() -> Iterator[str]:
+    for directory, names, _ in os.walk(_CGROUPS):
+        if "pier" in Path(directory).name:
+            yield from (f"{directory}/{name}" for name in names)
+
+
+def _interfaces() -> Iterator[str]:
+    yield from os.listdir("/sys/class/net")
+
+
+def _rules() -> Iterator[str]:
+    ruleset = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=False).stdout
+    table = ""
+    for line in ruleset.splitlines():
+        table = line.strip() if line.startswith("table") else table
+        yield f"{table} {_COUNTERS.sub('', line).strip()}"
+
+
+def _files(root: Path) -> Iterator[str]:
+    """Names in the folders that hold nothing when no container exists and no command runs."""
+    for folder in _TEMPORARY:
+        directory = root / folder
+        if directory.is_dir():
+            yield from (f"{folder}/{name}" for name in os.listdir(directory))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def settled(root: Path, before: Snapshot, wait: Callable[..., object]) -> list[str]:
+    """What is leaked once processes that were told to end have ended: at most five seconds' patience."""
+    try:
+        wait(lambda: not take(root).leaked_since(before), timeout=5.0, what="nothing is left behind")
+    except AssertionError:
+        return take(root).leaked_since(before)
+    return []
