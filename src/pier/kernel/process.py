@@ -1,0 +1,131 @@
+"""Processes: identity across pid reuse, pidfds, prctl(2), limits. Knows nothing of containers."""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import ctypes
+import errno
+import os
+import select
+
+from pier.kernel import libc
+
+# <linux/prctl.h>
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_SET_NAME = 15
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+RLIM_INFINITY = (1 << 64) - 1
+RLIMITS = {
+    "cpu": 0,
+    "fsize": 1,
+    "data": 2,
+    "stack": 3,
+    "core": 4,
+    "rss": 5,
+    "nproc": 6,
+    "nofile": 7,
+    "memlock": 8,
+    "as": 9,
+    "locks": 10,
+    "sigpending": 11,
+    "msgqueue": 12,
+    "nice": 13,
+    "rtprio": 14,
+    "rttime": 15,
+}
+
+_CLOSE_RANGE_CLOEXEC = 4
+_SYS_CLOSE_RANGE = 436
+
+_prctl = libc.function("prctl", libc.c_int, libc.c_ulong, libc.c_ulong, libc.c_ulong, libc.c_ulong)
+
+
+class _Rlimit(ctypes.Structure):
+    _fields_ = [("soft", ctypes.c_uint64), ("hard", ctypes.c_uint64)]
+
+
+_prlimit = libc.function("prlimit64", libc.c_int, libc.c_int, ctypes.POINTER(_Rlimit), ctypes.POINTER(_Rlimit))
+
+
+def prctl(option: int, *arguments: int) -> int:
+    """prctl(2)."""
+    padded = arguments + (0,) * (4 - len(arguments))
+    return libc.check(_prctl(option, *padded))
+
+
+def get_limit(name: str) -> tuple[int, int]:
+    """(soft, hard) of a limit in `RLIMITS`."""
+    old = _Rlimit()
+    libc.check(_prlimit(0, RLIMITS[name], None, ctypes.byref(old)))
+    return old.soft, old.hard
+
+
+def set_limit(name: str, soft: int, hard: int, pid: int = 0) -> None:
+    """Set a limit in `RLIMITS`; -1 is unlimited. PermissionError when *hard* is above the present one."""
+    infinite = RLIM_INFINITY
+    new = _Rlimit(infinite if soft < 0 else soft, infinite if hard < 0 else hard)
+    libc.check(_prlimit(pid, RLIMITS[name], ctypes.byref(new), None))
+
+
+def close_range_on_exec(first: int) -> None:
+    """Mark every fd from *first* up close-on-exec (close_range(2); /proc/self/fd before Linux 5.11)."""
+    try:
+        libc.syscall(_SYS_CLOSE_RANGE, first, 0xFFFFFFFF, _CLOSE_RANGE_CLOEXEC)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EINVAL, errno.EPERM):
+            raise
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) >= first:
+                try:
+                    os.set_inheritable(int(name), False)
+                except OSError as closed:
+                    if closed.errno != errno.EBADF:
+                        raise
+
+
+def start_time(pid: int, proc: str = "/proc") -> int:
+    """Clock ticks from boot to the start of *pid*; 0 when there is no such process or it is a zombie."""
+    try:
+        with open(f"{proc}/{pid}/stat", "rb") as stream:
+            fields = stream.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def is_alive(pid: int, started: int) -> bool:
+    """Whether *pid* is still the process that started at *started* ticks."""
+    return pid > 0 and started > 0 and start_time(pid) == started
+
+
+def open_pidfd(pid: int, started: int) -> int:
+    """A pidfd of exactly that process. ProcessLookupError when it has ended, whoever has its number now."""
+    fd = os.pidfd_open(pid)
+    if start_time(pid) != started:
+        os.close(fd)
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+    return fd
+
+
+def wait_for_exit(pidfd: int, seconds: float | None) -> bool:
+    """Whether the process behind *pidfd* ended within *seconds* (None: for ever). Need not be a child."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else max(0, int(seconds * 1000))))
+
+
+def send_signal(pidfd: int, signal: int) -> None:
+    """pidfd_send_signal(2)."""
+    _signal.pidfd_send_signal(pidfd, signal)
+
+
+def exit_code(status: int) -> int:
+    """Shell's exit code of a wait status: 128 + signal for a killed process."""
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
