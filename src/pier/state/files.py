@@ -53,13 +53,13 @@ def write_json(path: str, value: Any, *, mode: int = 0o600, sync: bool = False) 
     write_text(path, jsontext.dumps(value) + "\n", mode=mode, sync=sync)
 
 
-def write_text(path: str, text: str, *, mode: int = 0o600, sync: bool = False) -> None:
+def write_text(path: str, text: str, *, mode: int = 0o600, sync: bool = False, encoding: str = "utf-8") -> None:
     """Replace *path* by *text* in one rename(2); a failure leaves the old file and no temporary one."""
     temporary = f"{path}.{os.getpid()}~"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         try:
-            _write_all(fd, text.encode("utf-8"))
+            _write_all(fd, text.encode(encoding))
             if sync:
                 os.fsync(fd)
         finally:

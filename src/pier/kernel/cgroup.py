@@ -1,0 +1,124 @@
+"""Control groups, version 1 and 2: where they are mounted, making, joining, reading and removing one (cgroups(7))."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+WANTED = ("memory", "cpu", "cpuacct", "cpuset", "pids", "freezer", "blkio")
+
+
+def hierarchies(mountinfo: str) -> dict[str, str]:
+    """Mount point of each controller in the text of /proc/self/mountinfo; "" is the version 2 hierarchy."""
+    found: dict[str, str] = {}
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(" - ")
+        kind, options = right.split(" ")[0], right.rpartition(" ")[2]
+        if kind not in ("cgroup", "cgroup2"):
+            continue
+        target = left.split(" ")[4]
+        if kind == "cgroup2":
+            found.setdefault("", target)
+            continue
+        for option in options.split(","):
+            if option in WANTED:
+                found.setdefault(option, target)
+    return found
+
+
+def unified_controllers(mount_point: str) -> tuple[str, ...]:
+    """Controllers that children of the version 2 root may use."""
+    try:
+        return tuple(read(f"{mount_point}/cgroup.subtree_control").split())
+    except OSError:
+        return ()
+
+
+def create(paths: Iterable[str]) -> tuple[str, ...]:
+    """Make each cgroup directory (and its parent); those this host refuses are left out of the result."""
+    made = []
+    for path in paths:
+        try:
+            _make(path)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOSPC):
+                raise
+            continue
+        made.append(path)
+    return tuple(made)
+
+
+def _make(path: str) -> None:
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        os.makedirs(path, 0o755, exist_ok=True)
+
+
+def add(paths: Iterable[str], pid: int) -> None:
+    """Move *pid* into each cgroup."""
+    for path in paths:
+        write(path + "/cgroup.procs", str(pid))
+
+
+def write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def read(path: str) -> str:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 1 << 16).decode()
+    finally:
+        os.close(fd)
+
+
+def read_number(path: str) -> int | None:
+    """The number in *path*; None for "max" or where the kernel offers no such file."""
+    try:
+        text = read(path).strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
+
+
+def processes(path: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(line) for line in read(path + "/cgroup.procs").split())
+    except FileNotFoundError:
+        return ()
+
+
+def remove(paths: Iterable[str]) -> bool:
+    """Remove empty cgroups; True when none is left. A cgroup whose processes are still dying stays (EBUSY)."""
+    clean = True
+    for path in paths:
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            clean = False
+    return clean
+
+
+def flat_keyed(path: str) -> Mapping[str, int]:
+    """A "key value" file such as memory.stat; empty where there is none."""
+    try:
+        text = read(path)
+    except OSError:
+        return {}
+    pairs = (line.split() for line in text.splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}

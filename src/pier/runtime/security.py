@@ -1,0 +1,105 @@
+"""Docker's default security profile, and what the options make of it. Pure but for the cached seccomp program."""
+
+from __future__ import annotations
+
+import os
+
+from pier.errors import Invalid, NotFound
+from pier.kernel import identity
+from pier.model import jsontext
+from pier.state import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pier.model.container import Security
+
+# moby: oci/caps/defaults.go
+DEFAULT_CAPABILITIES = tuple(
+    "CAP_" + name
+    for name in (
+        "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID"
+        " SYS_CHROOT"
+    ).split()
+)
+
+# moby: oci/defaults.go
+MASKED_PATHS = (
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)
+READ_ONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+
+_DATA = os.path.dirname(__file__)
+_PROFILE_VERSION = "1"
+
+
+def capabilities(security: Security) -> tuple[str, ...]:
+    """The names a process of the container may hold, in kernel order. Invalid names a capability nobody knows."""
+    known = identity.NUMBER_OF
+    add = tuple(_capability_name(name, known) for name in security.cap_add)
+    drop = tuple(_capability_name(name, known) for name in security.cap_drop)
+    if security.privileged:
+        return tuple(known)
+    kept = set(known if "ALL" in add else () if "ALL" in drop else DEFAULT_CAPABILITIES)
+    kept |= set(add) - {"ALL"}
+    kept -= set(drop) - {"ALL"}
+    return tuple(name for name in known if name in kept)
+
+
+def _capability_name(text: str, known: dict[str, int]) -> str:
+    name = text.upper()
+    if name == "ALL":
+        return name
+    if not name.startswith("CAP_"):
+        name = "CAP_" + name
+    if name not in known:
+        raise Invalid(f"unknown capability {text!r}", hint="capabilities(7) lists them, for example NET_ADMIN")
+    return name
+
+
+def seccomp_program(security: Security, names: tuple[str, ...], cache: str) -> bytes:
+    """The compiled filter, from *cache* when it is there; empty when the container is to run unconfined."""
+    if security.privileged or security.seccomp == "unconfined":
+        return b""
+    host = os.uname()
+    release = host.release.split("-")[0].split(".")
+    kernel = (int(release[0]), int(release[1]))
+    if security.seccomp:
+        return _compile(security.seccomp, host.machine, names, kernel)
+    mask = identity.mask_of(names)
+    cached = f"{cache}/seccomp-{_PROFILE_VERSION}-{host.machine}-{kernel[0]}.{kernel[1]}-{mask:x}.bpf"
+    try:
+        fd = os.open(cached, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        program = _compile(_DATA + "/seccomp-default.json", host.machine, names, kernel)
+        files.write_text(cached, program.decode("latin-1"), encoding="latin-1")
+        return program
+    try:
+        return os.read(fd, 1 << 16)
+    finally:
+        os.close(fd)
+
+
+def _compile(profile_path: str, machine: str, names: tuple[str, ...], kernel: tuple[int, int]) -> bytes:
+    from pier.runtime import seccomp
+
+    try:
+        profile = jsontext.loads(files.read_text(profile_path))
+    except FileNotFoundError as exc:
+        raise NotFound(f"no seccomp profile at {profile_path}") from exc
+    except ValueError as exc:
+        raise Invalid(f"the seccomp profile {profile_path} is not JSON", why=str(exc)) from exc
+    tables = jsontext.loads(files.read_text(_DATA + "/syscalls.json"))
+    return seccomp.compile_profile(profile, tables, machine=machine, capabilities=names, kernel=kernel)
