@@ -39,8 +39,8 @@ class Option(Record):
     """One flag. *kind* is how its value is read; *shown* the type name in the help text where it differs from *kind*.
 
     kinds: bool, string, list (repeatable), strings (repeatable, commas split), map (repeatable key=value), filter
-    (repeatable name=value), int, bytes ("512m"), duration ("1m30s"), decimal. A *refused* option is known, and typing it
-    is an error that gives this reason.
+    (repeatable name=value), int, bytes ("512m"), duration ("1m30s"), decimal. A *refused* option is known, and
+    typing it is an error that gives this reason.
     """
 
     name: str

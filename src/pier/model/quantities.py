@@ -34,7 +34,7 @@ def _size(count: float, base: float, units: tuple[str, ...], precision: int) -> 
 
 
 def parse_bytes(text: str) -> int:
-    """`512m`, `1.5GiB`, `1024` as a count of bytes, all units binary; -1 (no limit) passes. ValueError in Docker's words."""
+    """`512m`, `1.5GiB`, `1024` as bytes, all units binary; -1 (no limit) passes. ValueError in Docker's words."""
     if text == "-1":
         return -1
     lowered = text.strip().lower()
