@@ -90,6 +90,11 @@ def close_range_on_exec(first: int) -> None:
                         raise
 
 
+def close_range_now(first: int) -> None:
+    """Close every fd from *first* up."""
+    os.closerange(first, 65536)
+
+
 def start_time(pid: int, proc: str = "/proc") -> int:
     """Clock ticks from boot to the start of *pid*; 0 when there is no such process or it is a zombie."""
     try:

@@ -1,0 +1,262 @@
+"""The operations a plan is made of. Each can describe itself and act, inside the container's new mount namespace, on
+the root file system that the site holds open. They decide nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from pier.kernel import fs, mount, uts
+from pier.model.record import Record
+from pier.runtime import copying
+
+_EMPTY_FILE = "/dev/null"
+
+
+class Site:
+    """Where a plan runs: *root* is an O_PATH fd of the container's root once it is mounted."""
+
+    def __init__(self) -> None:
+        self.root = -1
+
+    def open_root(self, path: str) -> None:
+        self.root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+class Operation(Record):
+    """One step of the set-up. OSError when the kernel refuses."""
+
+    def describe(self) -> str:
+        fields = " ".join(f"{name}={value}" for name, value in self.to_dict().items() if value not in ("", 0, [], False))
+        return f"{type(self).__name__} {fields}".rstrip()
+
+    def run(self, site: Site) -> None:
+        raise NotImplementedError
+
+
+class IsolateMounts(Operation):
+    """No mount made here is seen by the host. *receive*: the host's later mounts below slave binds are seen here."""
+
+    receive: bool = False
+
+    def run(self, site: Site) -> None:
+        # MS_PRIVATE first: pivot_root(2) refuses a shared parent mount.
+        mount.mount(None, "/", None, mount.MS_REC | (mount.MS_SLAVE if self.receive else mount.MS_PRIVATE))
+
+
+class MountOverlay(Operation):
+    """overlayfs of *lower* (bottom first) below *upper*; without *upper* it is read-only."""
+
+    lower: tuple[str, ...]
+    upper: str = ""
+    work: str = ""
+    target: str
+    flags: int = 0
+
+    def run(self, site: Site) -> None:
+        flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+        fds = [os.open(path, flags) for path in reversed(self.lower)]
+        try:
+            # Paths through /proc keep the option below mount(2)'s one page however long the store's path is.
+            options = "lowerdir=" + ":".join(map(fs.name_of, fds))
+            if self.upper:
+                fds += [os.open(self.upper, flags), os.open(self.work, flags)]
+                options += f",upperdir={fs.name_of(fds[-2])},workdir={fs.name_of(fds[-1])}"
+            mount.mount("overlay", self.target, "overlay", self.flags, options)
+        finally:
+            for fd in fds:
+                os.close(fd)
+        site.open_root(self.target)
+
+
+class MountKind(Operation):
+    """A file system without a source, such as proc or tmpfs, on a directory made when absent."""
+
+    kind: str
+    target: str
+    flags: int = 0
+    data: str = ""
+    optional: bool = False
+
+    def run(self, site: Site) -> None:
+        fd = fs.make_dirs_in_root(site.root, self.target)
+        try:
+            mount.mount(self.kind, fs.name_of(fd), self.kind, self.flags, self.data or None)
+        except OSError as error:
+            if not self.optional or error.errno not in (errno.EPERM, errno.ENODEV, errno.EINVAL, errno.EBUSY):
+                raise
+        finally:
+            os.close(fd)
+
+
+class CgroupMount(Operation):
+    """The container's own view of a version 1 *controller* (or the version 2 tree, "") below /sys/fs/cgroup."""
+
+    controller: str
+    read_only: bool = True
+
+    def run(self, site: Site) -> None:
+        fd = fs.make_dirs_in_root(site.root, "/sys/fs/cgroup/" + self.controller)
+        flags = mount.MS_NOSUID | mount.MS_NODEV | mount.MS_NOEXEC | (mount.MS_RDONLY if self.read_only else 0)
+        try:
+            if self.controller:
+                mount.mount("cgroup", fs.name_of(fd), "cgroup", flags, self.controller)
+            else:
+                mount.mount("cgroup2", fs.name_of(fd), "cgroup2", flags)
+        except OSError as error:
+            # Only a picture of the limits is lost; a host or an outer container may forbid the mount.
+            if error.errno not in (errno.EPERM, errno.EACCES, errno.EINVAL, errno.EBUSY, errno.ENOENT):
+                raise
+        finally:
+            os.close(fd)
+
+
+class Bind(Operation):
+    """The host's *source* at *target*. *flags* (MS_RDONLY, MS_NODEV, ...) are put on the new mount only."""
+
+    source: str
+    target: str
+    flags: int = 0
+    recursive: bool = True
+    propagation: int = mount.MS_PRIVATE
+
+    def run(self, site: Site) -> None:
+        source = os.open(self.source, os.O_PATH | os.O_CLOEXEC)
+        make = fs.make_dirs_in_root if fs.is_directory(source) else fs.make_file_in_root
+        target = make(site.root, self.target)
+        try:
+            recursion = mount.MS_REC if self.recursive else 0
+            mount.mount(fs.name_of(source), fs.name_of(target), None, mount.MS_BIND | recursion)
+        finally:
+            os.close(source)
+            os.close(target)
+        # The fd of the target names what lies below the new mount; only a fresh look-up finds the mount itself.
+        top = fs.open_in_root(site.root, self.target, os.O_PATH)
+        try:
+            mount.mount(None, fs.name_of(top), None, self.propagation | recursion)
+            if self.flags:
+                kept = _locked_flags(top)
+                remount = mount.MS_REMOUNT | mount.MS_BIND | self.flags | kept
+                mount.mount(None, fs.name_of(top), None, remount)
+        finally:
+            os.close(top)
+
+
+def _locked_flags(fd: int) -> int:
+    """The flags of the mount behind *fd*: a remount that leaves one out would clear it."""
+    present = os.statvfs(fs.name_of(fd)).f_flag
+    # statvfs(3) and mount(2) number these four alike.
+    return present & (mount.MS_RDONLY | mount.MS_NOSUID | mount.MS_NODEV | mount.MS_NOEXEC)
+
+
+class FillVolume(Operation):
+    """An empty volume receives what the image has at *target*, owner and mode included, as in Docker."""
+
+    volume: str
+    target: str
+
+    def run(self, site: Site) -> None:
+        copying.fill_volume(site.root, self.target, self.volume)
+
+
+class Link(Operation):
+    """A symlink *path* → *target*, in a directory that is the runtime's own."""
+
+    target: str
+    path: str
+
+    def run(self, site: Site) -> None:
+        parent, name = os.path.split(self.path)
+        fd = fs.open_in_root(site.root, parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            os.symlink(self.target, name, dir_fd=fd)
+        except FileExistsError:
+            return
+        finally:
+            os.close(fd)
+
+
+class Mask(Operation):
+    """*path* shows nothing: an empty read-only directory, or the null device. Absent paths stay absent."""
+
+    path: str
+
+    def run(self, site: Site) -> None:
+        try:
+            fd = fs.open_in_root(site.root, self.path, os.O_PATH)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        try:
+            if fs.is_directory(fd):
+                mount.mount("tmpfs", fs.name_of(fd), "tmpfs", mount.MS_RDONLY, "size=0")
+            else:
+                mount.mount(_EMPTY_FILE, fs.name_of(fd), None, mount.MS_BIND)
+        finally:
+            os.close(fd)
+
+
+class MakeReadOnly(Operation):
+    """*path* cannot be written. Absent paths stay absent."""
+
+    path: str
+
+    def run(self, site: Site) -> None:
+        try:
+            fd = fs.open_in_root(site.root, self.path, os.O_PATH)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        try:
+            mount.mount(fs.name_of(fd), fs.name_of(fd), None, mount.MS_BIND | mount.MS_REC)
+        finally:
+            os.close(fd)
+        top = fs.open_in_root(site.root, self.path, os.O_PATH)
+        try:
+            flags = mount.MS_REMOUNT | mount.MS_BIND | mount.MS_RDONLY | _locked_flags(top)
+            mount.mount(None, fs.name_of(top), None, flags)
+        finally:
+            os.close(top)
+
+
+class EnterRoot(Operation):
+    """The container's root becomes "/", and nothing of the host's tree can be reached any more."""
+
+    read_only: bool = False
+
+    def run(self, site: Site) -> None:
+        os.fchdir(site.root)
+        # pivot_root(2), NOTES: "." twice stacks the old root on the new one, so that no directory is needed for it.
+        mount.pivot_root(".", ".")
+        mount.umount(".", mount.MNT_DETACH)
+        os.chdir("/")
+        os.close(site.root)
+        site.root = -1
+        if self.read_only:
+            flags = mount.MS_REMOUNT | mount.MS_BIND | mount.MS_RDONLY | (os.statvfs("/").f_flag & mount.MS_NODEV)
+            mount.mount(None, "/", None, flags)
+
+
+class SetHostname(Operation):
+    """The UTS namespace's names."""
+
+    hostname: str
+    domainname: str = ""
+
+    def run(self, site: Site) -> None:
+        uts.set_hostname(self.hostname)
+        if self.domainname:
+            uts.set_domainname(self.domainname)
+
+
+class SetSysctl(Operation):
+    """A namespaced kernel parameter, written while /proc/sys is still writable."""
+
+    key: str
+    value: str
+
+    def run(self, site: Site) -> None:
+        fd = fs.open_in_root(site.root, "/proc/sys/" + self.key.replace(".", "/"), os.O_WRONLY)
+        try:
+            os.write(fd, self.value.encode())
+        finally:
+            os.close(fd)
