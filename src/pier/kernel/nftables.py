@@ -115,10 +115,10 @@ def from_subnet(ip: str, prefix: int) -> bytes:
     return load + _mask(mask) + _compare(_CMP_EQ, _socket.inet_aton(ip))
 
 
-def established() -> bytes:
-    """ct state established,related. The state is in the host's byte order."""
+def unsolicited() -> bytes:
+    """Neither established nor related (ct state). The state is in the host's byte order."""
     load = _expression("ct", _be32(1, _REG_1), _be32(2, _CT_KEY_STATE))
-    return load + _mask(struct.pack("=I", _CT_ESTABLISHED_OR_RELATED)) + _compare(_CMP_NEQ, bytes(4))
+    return load + _mask(struct.pack("=I", _CT_ESTABLISHED_OR_RELATED)) + _compare(_CMP_EQ, bytes(4))
 
 
 def _mask(mask: bytes) -> bytes:

@@ -1,0 +1,140 @@
+"""Start a further process in a running container: `exec`, and the probes of health checks."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from pier.errors import Bug, Conflict
+from pier.kernel import cgroup, fs, namespaces, process, tty
+from pier.model.record import Record
+from pier.runtime import handshake, program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+    from typing import Never
+
+    from pier.runtime.program import Program
+
+_SHARED = ("ipc", "uts", "net", "cgroup", "mnt")
+
+
+class Target(Record):
+    """A running container: its first process and the cgroups it lives in."""
+
+    pid: int
+    started: int
+    cgroups: tuple[str, ...] = ()
+
+
+def open_terminal(target: Target) -> tuple[int, int]:
+    """(master, slave) of a new terminal in the container's own devpts."""
+    root = os.open(f"/proc/{target.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        ptmx = fs.open_in_root(root, "/dev/pts/ptmx", os.O_PATH)
+    finally:
+        os.close(root)
+    try:
+        master, slave, _ = tty.open_pty(fs.name_of(ptmx))
+    finally:
+        os.close(ptmx)
+    return master, slave
+
+
+def spawn(target: Target, wanted: Program, stdio: tuple[int, int, int], *, terminal: bool) -> int:
+    """The pid (a child of the caller) of *wanted*, executing in *target* with *stdio* as its 0, 1 and 2.
+
+    Conflict when the container is gone; CommandNotFound, NotExecutable, Invalid as for a first process.
+    """
+    try:
+        pidfd = process.open_pidfd(target.pid, target.started)
+    except ProcessLookupError as exc:
+        raise Conflict("the container is not running") from exc
+    home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    ours, theirs = handshake.pair()
+    try:
+        _enter(pidfd, target.pid, ("pid",))
+        try:
+            pid = os.fork()
+        finally:
+            namespaces.setns(home, namespaces.CLONE_NEWPID)
+        if pid == 0:
+            ours.close()
+            _run(target, pidfd, wanted, stdio, theirs, terminal=terminal)
+    finally:
+        os.close(home)
+        os.close(pidfd)
+        theirs.close()
+    try:
+        _see_through(ours)
+    except BaseException:
+        os.waitpid(pid, 0)
+        raise
+    return pid
+
+
+def _see_through(socket: _socket.socket) -> None:
+    executing = False
+    while True:
+        message, _ = handshake.receive(socket)
+        if message is None:
+            break
+        if "error" in message:
+            raise handshake.raised(message)
+        executing = True
+    if not executing:
+        raise Bug("the new process ended before its program began")
+
+
+def _enter(pidfd: int, pid: int, kinds: tuple[str, ...]) -> None:
+    """setns(2) through the pidfd; through /proc/<pid>/ns before Linux 5.8."""
+    flags = 0
+    for kind in kinds:
+        flags |= namespaces.FLAG_OF[kind]
+    try:
+        namespaces.setns(pidfd, flags)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        fds = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds]
+        for fd in fds:
+            namespaces.setns(fd)
+            os.close(fd)
+
+
+def _run(
+    target: Target,
+    pidfd: int,
+    wanted: Program,
+    stdio: tuple[int, int, int],
+    socket: _socket.socket,
+    *,
+    terminal: bool,
+) -> Never:
+    stage = "entering the container"
+    try:
+        # The container's processes can see us from here on; they must not ptrace us or open our /proc/<pid>/exe.
+        process.prctl(process.PR_SET_DUMPABLE, 0)
+        forbidden = program.own_executable()
+        # "0" names the writer itself (cgroups(7)): our own pid is a number of the container's namespace by now.
+        cgroup.add(target.cgroups, 0)
+        program.seal()
+        _enter(pidfd, target.pid, _SHARED)
+        os.chdir("/")
+        if terminal:
+            tty.make_controlling(stdio[0])
+        else:
+            os.setsid()
+        for number, fd in enumerate(stdio):
+            os.dup2(fd, number, inheritable=True)
+        process.close_range_on_exec(3)
+        stage = "preparing its program"
+        who, env = program.prepare(wanted)
+        program.drop_privileges(wanted, who)
+        handshake.send(socket, {"executing": True})
+        stage = f"executing {wanted.argv[0]}"
+        program.execute(wanted, env, forbidden)
+    except BaseException as error:
+        handshake.send(socket, handshake.describe(error, stage))
+    os._exit(1)

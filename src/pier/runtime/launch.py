@@ -1,0 +1,100 @@
+"""Start a plan: clone its first process, connect it from outside, and see it through to execve(2)."""
+
+from __future__ import annotations
+
+import os
+
+from pier.errors import Bug, PierError
+from pier.kernel import cgroup, namespaces, process, signals
+from pier.model.record import Record
+from pier.runtime import handshake, init
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+
+    from pier.runtime.plan import Plan
+
+
+class Launched(Record):
+    """A container's first process, executing its program. *terminal* is its master fd, or -1. The caller owns the fds."""
+
+    pid: int
+    pidfd: int
+    started: int
+    terminal: int = -1
+
+
+class Connections(Record):
+    """What joins the container to the host: *attach* is called here with its pid, *configure* inside its network
+    namespace before it loses its capabilities. *cgroups* are directories it is moved into."""
+
+    attach: Callable[[int], None]
+    configure: Callable[[], None]
+    cgroups: tuple[str, ...] = ()
+
+
+def launch(plan: Plan, stdio: tuple[int, int, int], connections: Connections) -> Launched:
+    """Run *plan* with *stdio* as its 0, 1 and 2 (ignored when it has a terminal). PierError, and then nothing runs.
+
+    The caller must have one thread.
+    """
+    ours, theirs = handshake.pair()
+    pid, pidfd = namespaces.clone(plan.namespaces)
+    if pid == 0:
+        ours.close()
+        if plan.join_network:
+            _join_network(plan.join_network, theirs)
+        init.run(plan, theirs, stdio, connections.configure)
+    theirs.close()
+    try:
+        terminal = _accompany(ours, pid, connections)
+    except BaseException:
+        process.send_signal(pidfd, signals.SIGKILL)
+        os.close(pidfd)
+        os.waitpid(pid, 0)
+        raise
+    finally:
+        ours.close()
+    return Launched(pid=pid, pidfd=pidfd, started=process.start_time(pid), terminal=terminal)
+
+
+def _join_network(path: str, socket: _socket.socket) -> None:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        namespaces.setns(fd, namespaces.CLONE_NEWNET)
+        os.close(fd)
+    except OSError as error:
+        handshake.send(socket, handshake.describe(error, "joining the other container's network"))
+        os._exit(1)
+
+
+def _accompany(socket: _socket.socket, pid: int, connections: Connections) -> int:
+    """Connect the container while it sets itself up, let it go on, and return its terminal or -1."""
+    try:
+        cgroup.add(connections.cgroups, pid)
+        connections.attach(pid)
+    except OSError as exc:
+        raise PierError(f"cannot connect the container: {exc.strerror}", why=str(exc)) from exc
+    terminal = -1
+    executing = False
+    while True:
+        message, fd = handshake.receive(socket)
+        if message is None:
+            break
+        if "error" in message:
+            raise handshake.raised(message)
+        if "terminal" in message:
+            terminal = fd
+        elif "ready" in message:
+            handshake.send(socket, {"go": True})
+        executing = executing or "executing" in message
+    if not executing:
+        raise Bug("the container's first process ended before its program began", why=_last_status(pid))
+    return terminal
+
+
+def _last_status(pid: int) -> str:
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return f"wait status {status}" if ended else "it is still there"
