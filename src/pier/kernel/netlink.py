@@ -54,10 +54,10 @@ _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST = 254, 3, 0, 1
 class Link:
     """An interface as the kernel reports it. *master* is the index of its bridge, 0 for none."""
 
-    __slots__ = ("flags", "index", "mac", "master", "name")
+    __slots__ = ("flags", "index", "mac", "master", "mtu", "name")
 
-    def __init__(self, index: int, name: str, flags: int, master: int, mac: str) -> None:
-        self.index, self.name, self.flags, self.master, self.mac = index, name, flags, master, mac
+    def __init__(self, index: int, name: str, flags: int, master: int, mac: str, mtu: int) -> None:
+        self.index, self.name, self.flags, self.master, self.mac, self.mtu = index, name, flags, master, mac, mtu
 
     @property
     def up(self) -> bool:
@@ -95,12 +95,18 @@ def attributes(data: bytes) -> dict[int, bytes]:
 
 
 class Message:
-    """A request before it has a sequence number: type, flags and body."""
+    """A request before it has a sequence number: type, flags, body, and the errnos that count as success."""
 
-    __slots__ = ("body", "flags", "kind")
+    __slots__ = ("body", "flags", "kind", "tolerated")
 
     def __init__(self, kind: int, body: bytes, flags: int = 0) -> None:
         self.kind, self.body, self.flags = kind, body, flags
+        self.tolerated: tuple[int, ...] = ()
+
+    def tolerate(self, *codes: int) -> Message:
+        """The same message, whose failure with one of *codes* does not matter."""
+        self.tolerated = codes
+        return self
 
 
 class NetlinkSocket:
@@ -118,11 +124,11 @@ class NetlinkSocket:
     ) -> None:
         self._socket.close()
 
-    def transact(self, messages: Sequence[Message], *, tolerate: tuple[int, ...] = ()) -> list[int]:
-        """Send all *messages* at once; the errno each was answered with, 0 for success.
+    def transact(self, messages: Sequence[Message]) -> None:
+        """Send all *messages* at once.
 
         The kernel goes on after a refused message (netlink_rcv_skb), so all answers are read before the first errno
-        that is not in *tolerate* is raised.
+        that its message does not tolerate is raised.
         """
         first = self._sequence + 1
         self._send(messages, NLM_F_REQUEST)
@@ -136,10 +142,9 @@ class NetlinkSocket:
                 results[place] = -struct.unpack_from("=i", body)[0]
                 # A message that wanted no answer and got one opened a batch that the kernel refuses as a whole.
                 waiting = waiting - 1 if messages[place].flags & NLM_F_ACK else 0
-        for code in results:
-            if code and code not in tolerate:
+        for message, code in zip(messages, results, strict=True):
+            if code and code not in message.tolerated:
                 raise OSError(code, os.strerror(code))
-        return results
 
     def dump(self, message: Message) -> Iterator[tuple[int, bytes]]:
         """(type, body) of each answer to a dump request."""
@@ -185,11 +190,12 @@ def _link(kind: int, name: str, *extra: bytes, index: int = 0, flags: int = 0, u
     return Message(kind, head + (string(_IFLA_IFNAME, name) if name else b"") + b"".join(extra), flags | NLM_F_ACK)
 
 
-def create_bridge(name: str, mac: str = "") -> Message:
+def create_bridge(name: str, mac: str = "", *, mtu: int = 0) -> Message:
     """EEXIST when an interface has that name."""
     hardware = attribute(_IFLA_ADDRESS, mac_bytes(mac)) if mac else b""
     info = nested(_IFLA_LINKINFO, string(_IFLA_INFO_KIND, "bridge"))
-    return _link(RTM_NEWLINK, name, hardware, info, flags=NLM_F_CREATE | NLM_F_EXCL)
+    size = u32(_IFLA_MTU, mtu) if mtu else b""
+    return _link(RTM_NEWLINK, name, hardware, size, info, flags=NLM_F_CREATE | NLM_F_EXCL)
 
 
 def create_veth(
@@ -229,9 +235,10 @@ def rename(index: int, name: str) -> Message:
 
 
 def without_link_local(name: str) -> Message:
-    """The interface makes no fe80:: address (and so no router solicitation) of its own when it comes up."""
+    """The interface makes no fe80:: address (and so no router solicitation) when it comes up; none without IPv6."""
     mode = attribute(_IFLA_INET6_ADDR_GEN_MODE, bytes([_IN6_ADDR_GEN_MODE_NONE]))
-    return _link(RTM_NEWLINK, name, nested(_IFLA_AF_SPEC, nested(_socket.AF_INET6, mode)))
+    request = _link(RTM_NEWLINK, name, nested(_IFLA_AF_SPEC, nested(_socket.AF_INET6, mode)))
+    return request.tolerate(errno.EAFNOSUPPORT, errno.EINVAL)
 
 
 def delete_link(name: str) -> Message:
@@ -317,5 +324,6 @@ def _parse_link(body: bytes) -> Link:
     _, _, index, flags, _ = _IFINFO.unpack_from(body)
     fields = attributes(body[_IFINFO.size :])
     name = fields.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="replace")
-    master = struct.unpack("=I", fields[_IFLA_MASTER])[0] if _IFLA_MASTER in fields else 0
-    return Link(index, name, flags, master, fields.get(_IFLA_ADDRESS, b"").hex(":"))
+    (master,) = struct.unpack("=I", fields.get(_IFLA_MASTER, bytes(4)))
+    (mtu,) = struct.unpack("=I", fields.get(_IFLA_MTU, bytes(4)))
+    return Link(index, name, flags, master, fields.get(_IFLA_ADDRESS, b"").hex(":"), mtu)

@@ -1,7 +1,7 @@
 """nf_tables over raw nfnetlink: no `nft` program is needed. Builds messages and commits them in one atomic batch.
 
-Message and attribute numbers are those of linux/netfilter/nf_tables.h. Decides nothing about which rules there should
-be. Failures are OSError: EPROTONOSUPPORT or EOPNOTSUPP when the kernel lacks nf_tables, ENOENT when it lacks an expression.
+Message and attribute numbers are those of linux/netfilter/nf_tables.h. Decides nothing about which rules there are to
+be. Failures are OSError: EPROTONOSUPPORT or EOPNOTSUPP where the kernel lacks nf_tables, ENOENT where an expression.
 """
 
 from __future__ import annotations
