@@ -1,0 +1,126 @@
+"""A container's log in Docker's json-file format: one JSON object a line with `log`, `stream` and `time`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from pier.model import jsontext, timestamps
+from pier.model.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Docker cuts a line without an end at this size (moby: daemon/logger/copier.go).
+LONGEST_LINE = 16 * 1024
+
+
+class LogEntry(Record):
+    """A piece of output. *time* is RFC 3339; *text* ends with a newline unless the line goes on in the next entry."""
+
+    time: str
+    stream: str
+    text: str
+
+
+class LogWriter:
+    """Appends what the container writes. A full disk loses log lines, never the container."""
+
+    def __init__(self, path: str) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        self._pending: dict[str, bytes] = {"stdout": b"", "stderr": b""}
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Log *data*; what follows the last newline waits for the rest of its line."""
+        lines = (self._pending[stream] + data).split(b"\n")
+        rest = lines.pop()
+        out = [self._encode(stream, line + b"\n") for line in lines]
+        while len(rest) >= LONGEST_LINE:
+            out.append(self._encode(stream, rest[:LONGEST_LINE]))
+            rest = rest[LONGEST_LINE:]
+        self._pending[stream] = rest
+        if out:
+            self._append("".join(out).encode())
+
+    def flush(self) -> None:
+        """Log the unfinished last lines."""
+        for stream, rest in self._pending.items():
+            if rest:
+                self._append(self._encode(stream, rest).encode())
+                self._pending[stream] = b""
+
+    def close(self) -> None:
+        self.flush()
+        os.close(self._fd)
+
+    def _encode(self, stream: str, line: bytes) -> str:
+        text = jsontext.dumps(line.decode("utf-8", "replace"))
+        return f'{{"log":{text},"stream":"{stream}","time":"{timestamps.rfc3339(time.time_ns())}"}}\n'
+
+    def _append(self, data: bytes) -> None:
+        try:
+            os.write(self._fd, data)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+
+
+class LogReader:
+    """The entries of a log file, each once, also while it grows."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+        self._rest = b""
+
+    def entries(self) -> Iterator[LogEntry]:
+        """What has been written since the last call, to the end of the file."""
+        if self._fd < 0:
+            try:
+                self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return
+        while chunk := os.read(self._fd, 1 << 18):
+            lines = (self._rest + chunk).split(b"\n")
+            self._rest = lines.pop()
+            for line in lines:
+                entry = _decode(line)
+                if entry is not None:
+                    yield entry
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def last_entries(path: str, count: int) -> list[LogEntry]:
+    """The last *count* entries, read from the end of the file."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return []
+    try:
+        position = os.fstat(fd).st_size
+        data = b""
+        while position > 0 and data.count(b"\n") <= count:
+            step = min(position, 1 << 16)
+            position -= step
+            data = os.pread(fd, step, position) + data
+    finally:
+        os.close(fd)
+    entries = [entry for entry in map(_decode, data.split(b"\n")[1 if position else 0 :]) if entry is not None]
+    return entries[-count:] if count else []
+
+
+def _decode(line: bytes) -> LogEntry | None:
+    """The entry of one line; None for an empty one, and for one that a power cut has torn."""
+    if not line:
+        return None
+    try:
+        value = jsontext.loads(line)
+        return LogEntry(time=value["time"], stream=value["stream"], text=value["log"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,271 @@
+"""The one process that stays with a running container: it keeps stdio and the log, serves clients, runs health checks
+and network services, restarts by policy, and writes the end down.
+
+It is forked from the command that starts the container and knows the store only through its keeper.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from pier.errors import PierError
+from pier.kernel import process, signals
+from pier.model import jsontext
+from pier.runtime import attach, frames, handshake, health, launch, restart
+from pier.runtime import loop as events
+from pier.runtime.logs import LogWriter
+from pier.runtime.services import ServiceHost
+from pier.runtime.streams import Streams
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Never
+
+    from pier.model.container import ContainerSpec, Health
+    from pier.runtime.launch import Connections, Launched
+    from pier.runtime.loop import Timer
+    from pier.runtime.plan import Plan
+    from pier.runtime.services import Service
+
+WARNING = b"n"
+_FAREWELL_SECONDS = 5.0
+
+
+class Keeper:
+    """What the monitor needs from the engine. Each start is one `prepare`, then `started` and `exited`, or `failed`."""
+
+    spec: ContainerSpec
+    log_path: str
+    run_folder: str
+    shell: tuple[str, ...]
+
+    def prepare(self) -> tuple[Plan, Connections]:
+        raise NotImplementedError
+
+    def services(self) -> list[Service]:
+        """To be called once the container's program runs."""
+        raise NotImplementedError
+
+    def started(self, launched: Launched) -> None:
+        raise NotImplementedError
+
+    def probe(self, words: tuple[str, ...], stdio: tuple[int, int, int]) -> int:
+        """Start *words* in the container; the pid of a child."""
+        raise NotImplementedError
+
+    def health_changed(self, health: Health) -> None:
+        raise NotImplementedError
+
+    def warnings(self) -> list[str]:
+        """Said since the last call."""
+        raise NotImplementedError
+
+    def failed(self, error: PierError) -> None:
+        raise NotImplementedError
+
+    def exited(self, exit_code: int, *, restarting: bool) -> None:
+        raise NotImplementedError
+
+    def finished(self) -> None:
+        """There will be no further start: remove what `--rm` promised to remove."""
+        raise NotImplementedError
+
+
+def become(keeper: Keeper, control: int, *, output: bool) -> Never:
+    """Turn this freshly forked process into the monitor. *control* is the stream to the command, *output*: it attaches."""
+    code = 1
+    try:
+        _detach(control)
+        Monitor(keeper, control, output=output).run()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _detach(control: int) -> None:
+    """Leave the terminal, the working directory and every inherited fd but *control*."""
+    os.setsid()
+    os.chdir("/")
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for number in (0, 1, 2):
+        os.dup2(null, number, inheritable=True)
+    os.dup2(control, 3, inheritable=False)
+    process.close_range_now(4)
+    signals.ignore(signals.SIGINT)
+    signals.ignore(signals.SIGHUP)
+    signals.ignore(signals.SIGQUIT)
+    signals.ignore(signals.SIGPIPE)
+    os.umask(0o022)
+
+
+class Monitor(attach.Commands):
+    """One container, from its first start to its last end."""
+
+    def __init__(self, keeper: Keeper, _control: int, *, output: bool) -> None:
+        self._keeper = keeper
+        self._loop = events.Loop()
+        self._server = attach.AttachServer(keeper.run_folder, self._loop, self)
+        self._starter = self._server.add(3, output=output)
+        self._log: LogWriter | None = None
+        self._streams: Streams | None = None
+        self._launched: Launched | None = None
+        self._services: list[ServiceHost] = []
+        self._health: health.HealthChecker | None = None
+        self._stopped_by_user = False
+        self._restarts = 0
+        self._delay = 0.0
+        self._began = 0.0
+        self._retry: Timer | None = None
+
+    def run(self) -> None:
+        """Returns when the container has ended for good and every client knows."""
+        try:
+            self._start()
+        except PierError as error:
+            self._keeper.failed(error)
+            self._starter.send(frames.encode(frames.FAILED, jsontext.dumps(_as_message(error)).encode()))
+            self._say_goodbye()
+            return
+        self._loop.run()
+
+    def _start(self) -> None:
+        keeper = self._keeper
+        plan, connections = keeper.prepare()
+        streams = Streams(tty=plan.tty, stdin_open=plan.stdin_open)
+        try:
+            launched = launch.launch(plan, streams.child_ends, connections)
+        except BaseException:
+            streams.close()
+            raise
+        self._began = time.monotonic()
+        self._streams, self._launched = streams, launched
+        streams.close_child_ends()
+        if launched.terminal >= 0:
+            streams.adopt(launched.terminal)
+        keeper.started(launched)
+        if self._log is None:
+            self._log = LogWriter(keeper.log_path)
+        self._loop.watch(launched.pidfd, events.READ, self._ended)
+        self._services = [ServiceHost(service, self._loop) for service in keeper.services()]
+        streams.connect(self._loop, self._output, self._server.resume_input)
+        check = keeper.spec.healthcheck
+        if check is not None and health.is_enabled(check):
+            self._health = health.HealthChecker(check, keeper.shell, self._loop, keeper.probe, keeper.health_changed)
+        for warning in keeper.warnings():
+            self._starter.send(frames.encode(WARNING, warning.encode()))
+        started = {"pid": launched.pid, "restarts": self._restarts}
+        self._starter.send(frames.encode(frames.STARTED, jsontext.dumps(started).encode()))
+
+    def _output(self, stream: str, data: bytes) -> None:
+        if self._log is not None:
+            self._log.write(stream, data)
+        self._server.broadcast_output(frames.STDOUT if stream == "stdout" else frames.STDERR, data)
+
+    def _ended(self, _fd: int, _ready: int) -> None:
+        launched, streams = self._launched, self._streams
+        if launched is None or streams is None:
+            return
+        _, status = os.waitpid(launched.pid, 0)
+        self._loop.forget(launched.pidfd)
+        os.close(launched.pidfd)
+        self._launched = None
+        self._close_helpers()
+        streams.drain()
+        if self._log is not None:
+            self._log.flush()
+        self._decide(process.exit_code(status))
+
+    def _close_helpers(self) -> None:
+        if self._health is not None:
+            self._health.close()
+            self._health = None
+        for service in self._services:
+            service.close()
+        self._services = []
+
+    def _decide(self, exit_code: int) -> None:
+        again = restart.wanted(
+            self._keeper.spec.restart,
+            exit_code=exit_code,
+            restarts=self._restarts,
+            stopped_by_user=self._stopped_by_user,
+        )
+        self._keeper.exited(exit_code, restarting=again)
+        if again:
+            self._delay = restart.delay(self._delay, time.monotonic() - self._began)
+            self._retry = self._loop.after(self._delay, self._start_again)
+        self._tell_end(exit_code, final=not again)
+
+    def _start_again(self) -> None:
+        self._retry = None
+        self._restarts += 1
+        try:
+            self._start()
+        except PierError as error:
+            self._keeper.failed(error)
+            self._decide(error.exit_code)
+
+    def _tell_end(self, exit_code: int, *, final: bool) -> None:
+        if final:
+            self._keeper.finished()
+        self._server.broadcast(frames.encode(frames.EXITED, jsontext.dumps({"code": exit_code}).encode()))
+        self._server.dismiss()
+        if final:
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        """Let slow clients take what is theirs, for a while."""
+        self._server.dismiss()
+        deadline = time.monotonic() + _FAREWELL_SECONDS
+        while not self._server.drained and time.monotonic() < deadline:
+            self._loop.after(0.2, self._loop.stop)
+            for client in self._server.clients:
+                client.close_when_sent()
+            if not self._server.drained:
+                self._loop.run()
+        self._server.close()
+        if self._log is not None:
+            self._log.close()
+        self._loop.stop()
+
+    # What clients ask for.
+
+    def input(self, data: bytes) -> None:
+        if self._streams is not None:
+            self._streams.feed(data)
+
+    def input_end(self) -> None:
+        if self._streams is not None:
+            self._streams.end_input()
+
+    def input_backlog(self) -> int:
+        return self._streams.backlog() if self._streams is not None else 0
+
+    def resize(self, rows: int, columns: int) -> None:
+        if self._streams is not None:
+            self._streams.resize(rows, columns)
+
+    def signal(self, number: int) -> None:
+        if self._launched is not None:
+            process.send_signal(self._launched.pidfd, number)
+
+    def stop_requested(self) -> None:
+        self._stopped_by_user = True
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+            self._keeper.exited(-1, restarting=False)
+            self._tell_end(0, final=True)
+
+    def flow_changed(self) -> None:
+        if self._streams is None:
+            return
+        if self._server.congested:
+            self._streams.pause()
+        else:
+            self._streams.resume()
+
+
+def _as_message(error: PierError) -> dict[str, object]:
+    return handshake.describe(error, "starting")

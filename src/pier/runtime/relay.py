@@ -1,0 +1,213 @@
+"""The command's side of an attached container: local terminal or pipes on one end, the monitor's frames on the other."""
+
+from __future__ import annotations
+
+import os
+import select
+
+from pier.errors import PierError
+from pier.kernel import signals, tty
+from pier.model import jsontext
+from pier.model.record import Record
+from pier.runtime import frames, handshake
+from pier.runtime.monitor import WARNING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CHUNK = 1 << 16
+_FORCED_AFTER = 3
+_PROXIED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+DETACH_KEYS = b"\x10\x11"
+
+
+class Ending(Record):
+    """How an attachment ended: the container's exit code, or *detached* while it runs on."""
+
+    exit_code: int = 0
+    detached: bool = False
+    lost: bool = False
+
+
+class Relay:
+    """One conversation with a monitor over the connected stream *fd*, which it owns."""
+
+    def __init__(
+        self,
+        fd: int,
+        *,
+        terminal: bool = False,
+        stdin: bool = False,
+        output: bool = True,
+        proxy_signals: bool = True,
+        detach_keys: bytes = DETACH_KEYS,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._fd = fd
+        self._terminal = terminal
+        self._stdin = stdin
+        self._output = output
+        self._proxy = proxy_signals and not terminal
+        self._keys = detach_keys
+        self._matched = 0
+        self._warn = warn
+        self._decoder = frames.Decoder()
+        self._inbox: list[tuple[bytes, bytes]] = []
+        self._interrupts = 0
+
+    def wait_started(self) -> int:
+        """The container's pid once its program runs; the monitor's PierError when it could not begin."""
+        while True:
+            kind, payload = self._next()
+            if kind == frames.STARTED:
+                return int(jsontext.loads(payload)["pid"])
+            if kind == frames.FAILED:
+                raise handshake.raised(jsontext.loads(payload))
+            if kind == WARNING:
+                self._warn(payload.decode())
+            elif kind == b"":
+                raise PierError(
+                    "the container's monitor ended before the container began",
+                    why="it was killed, or the machine is out of memory",
+                    hint="try again; `pier ps -a` shows what is left",
+                )
+            else:
+                self._inbox.append((kind, payload))
+                return 0
+
+    def attach_output(self) -> None:
+        """Ask the monitor of a running container for its output from now on."""
+        self._send(frames.encode(frames.ATTACH, b'{"output":true}'))
+
+    def request_stop(self) -> None:
+        """Tell the monitor that the user wants the container down, so that no policy restarts it."""
+        self._send(frames.encode(frames.STOP))
+
+    def run(self) -> Ending:
+        """Relay until the container ends, the user detaches, or the monitor is gone."""
+        self._install_handlers()
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        if self._stdin:
+            poll.register(0, select.POLLIN)
+        with tty.RawMode(0 if self._terminal else -1):
+            self._resize()
+            while True:
+                ending = self._take_inbox()
+                if ending is not None:
+                    return ending
+                for fd, _ in poll.poll():
+                    if fd == self._fd:
+                        self._receive()
+                    elif self._forward_input(poll):
+                        return Ending(detached=True)
+
+    def _take_inbox(self) -> Ending | None:
+        inbox, self._inbox = self._inbox, []
+        for kind, payload in inbox:
+            if kind == frames.STDOUT and self._output:
+                _write_all(1, payload)
+            elif kind == frames.STDERR and self._output:
+                _write_all(2, payload)
+            elif kind == WARNING:
+                self._warn(payload.decode())
+            elif kind == frames.EXITED:
+                return Ending(exit_code=int(jsontext.loads(payload)["code"]))
+            elif kind == b"":
+                return Ending(exit_code=137, lost=True)
+        return None
+
+    def _next(self) -> tuple[bytes, bytes]:
+        while not self._inbox:
+            self._receive()
+        return self._inbox.pop(0)
+
+    def _receive(self) -> None:
+        try:
+            data = os.read(self._fd, _CHUNK)
+        except ConnectionResetError:
+            data = b""
+        self._inbox += self._decoder.feed(data) if data else [(b"", b"")]
+
+    def _forward_input(self, poll: select.poll) -> bool:
+        """Whether the user typed the detach keys."""
+        try:
+            data = os.read(0, _CHUNK)
+        except OSError:
+            data = b""
+        if not data:
+            poll.unregister(0)
+            self._send(frames.encode(frames.INPUT_END))
+            return False
+        if self._terminal and self._keys:
+            data, detached = self._match_keys(data)
+            if detached:
+                return True
+        if data:
+            self._send(frames.encode(frames.INPUT, data))
+        return False
+
+    def _match_keys(self, data: bytes) -> tuple[bytes, bool]:
+        """*data* without a sequence of detach keys; keys typed so far are held back, as in Docker."""
+        passed = bytearray()
+        for byte in data:
+            if byte == self._keys[self._matched]:
+                self._matched += 1
+                if self._matched == len(self._keys):
+                    return bytes(passed), True
+                continue
+            passed += self._keys[: self._matched]
+            self._matched = 0
+            passed.append(byte)
+        return bytes(passed), False
+
+    def _install_handlers(self) -> None:
+        if self._terminal:
+            signals.on(signals.SIGWINCH, lambda _number, _frame: self._resize())
+        if self._proxy:
+            for name in _PROXIED:
+                signals.on(signals.NUMBERS[name], self._proxy_signal)
+
+    def _proxy_signal(self, number: int, _frame: object) -> None:
+        if number in (signals.SIGINT, signals.SIGTERM):
+            self._interrupts += 1
+            if self._interrupts > _FORCED_AFTER:
+                raise KeyboardInterrupt
+        self._send(frames.encode(frames.SIGNAL, bytes([number])))
+
+    def _resize(self) -> None:
+        rows, columns = tty.window_size(0) if self._terminal else (0, 0)
+        if rows and columns:
+            self._send(frames.encode_size(rows, columns))
+
+    def _send(self, frame: bytes) -> None:
+        try:
+            _write_all(self._fd, frame)
+        except (BrokenPipeError, ConnectionResetError):
+            # The monitor has ended; its farewell is still to be read.
+            return
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def parse_detach_keys(text: str) -> bytes:
+    """The bytes of "ctrl-p,ctrl-q" or "a,ctrl-]". ValueError."""
+    keys = bytearray()
+    for word in text.split(","):
+        if len(word) == 1:
+            keys += word.encode()
+        elif word.startswith("ctrl-") and len(word) == 6 and word[5] in "abcdefghijklmnopqrstuvwxyz@[\\]^_":
+            keys.append(ord(word[5].upper()) & 0x1F)
+        else:
+            raise ValueError(text)
+    return bytes(keys)
