@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from pier.errors import Corrupt, NotFound
 from pier.images.layout import storage_error
 from pier.images.scratch import sweep
 from pier.images.store import Removed
@@ -87,15 +88,23 @@ def _needed(store: ImageStore) -> tuple[set[str], set[str]]:
     digests: set[str] = set()
     diff_ids: set[str] = set()
     for digest in {entry["digest"] for entry in store.layout.entries()}:
-        manifest = store.layout.read_json_blob(digest)
-        config = store.layout.read_json_blob(manifest["config"]["digest"])
-        digests |= {digest, manifest["config"]["digest"]} | {layer["digest"] for layer in manifest["layers"]}
-        diff_ids |= set(config["rootfs"]["diff_ids"])
+        digests.add(digest)
+        try:
+            manifest = store.layout.read_json_blob(digest)
+            digests |= {manifest["config"]["digest"]} | {layer["digest"] for layer in manifest["layers"]}
+            diff_ids |= set(store.layout.read_json_blob(manifest["config"]["digest"])["rootfs"]["diff_ids"])
+        except (
+            Corrupt,
+            KeyError,
+        ):  # what a damaged image needs cannot be known, and the others are cleaned all the same
+            continue
     for layers in pinned(store).values():
-        diff_ids |= set(layers)
-        digests |= {
-            store.layer(diff_id).digest for diff_id in layers if os.path.isdir(store.layout.layer_path(diff_id))
-        }
+        for diff_id in layers:
+            try:
+                digests.add(store.layer(diff_id).digest)
+                diff_ids.add(diff_id)
+            except NotFound:  # the pin outlived its layer: whoever looks for it makes it again
+                continue
     return {digest.partition(":")[2] for digest in digests}, {diff_id.partition(":")[2] for diff_id in diff_ids}
 
 

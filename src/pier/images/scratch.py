@@ -1,6 +1,6 @@
 """Half-made things: a folder that is removed with its owner, also when the owner was killed.
 
-The owner holds an flock(2) on the folder itself. The lock dies with the process, and so tells a sweep what was left behind.
+The owner holds an flock(2) on the folder itself. It dies with the process, so a sweep can tell what was left behind.
 """
 
 from __future__ import annotations

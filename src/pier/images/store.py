@@ -45,17 +45,14 @@ class ImageStore:
     def resolve(self, text: str) -> Image:
         """The image meant by a name, name:tag, name@digest, id or unambiguous beginning of an id. NotFound; Invalid."""
         entries = self.layout.entries()
-        entry = self._find(text, entries)
-        if entry is None:
-            raise not_found(text)
-        return self._image(entry["digest"], entries)
+        return self._image(self._find(text, entries)["digest"], entries)
 
     def list(self, *, include_dangling: bool = True) -> Images:
-        """Every image once, newest first."""
+        """Every image once, newest first. A damaged one has only its names and an id."""
         entries = self.layout.entries()
         images: dict[str, Image] = {}
         for digest in dict.fromkeys(entry["digest"] for entry in entries):
-            image = self._image(digest, entries)
+            image = self._image_or_ruin(digest, entries)
             twin = images.get(image.id)
             if twin is not None:
                 image = twin.replace(
@@ -75,14 +72,30 @@ class ImageStore:
             restore_layers(self, image)
         return dirs
 
+    def layers(self, image: Image) -> tuple[Layer, ...]:
+        """The layers, bottom first, as another image can be built upon them."""
+        manifest = self.layout.read_json_blob(image.manifest_digest)
+        return tuple(
+            Layer(
+                digest=blob["digest"],
+                diff_id=diff_id,
+                size=blob["size"],
+                unpacked_size=self._unpacked_size(diff_id, blob),
+                media_type=blob["mediaType"],
+            )
+            for diff_id, blob in zip(image.diff_ids, manifest["layers"], strict=True)
+        )
+
     def layer(self, diff_id: str) -> Layer:
-        """The layer that unpacks to *diff_id*. NotFound."""
+        """The layer that unpacks to *diff_id*, present with its blob. NotFound."""
+        path = self.layout.layer_path(diff_id)
         try:
-            if not os.path.isdir(self.layout.layer_path(diff_id)):
-                raise FileNotFoundError(diff_id)
-            return Layer.from_dict(files.read_json(self.layout.layer_path(diff_id) + ".json"))
+            layer = Layer.from_dict(files.read_json(path + ".json"))
         except FileNotFoundError as exc:
             raise NotFound(f"No such layer: {diff_id}") from exc
+        if not os.path.isdir(path) or not os.path.exists(self.layout.blob_path(layer.digest)):
+            raise NotFound(f"No such layer: {diff_id}", why="its directory or its blob is gone")
+        return layer
 
     def tag(self, image_id: str, name: str | Reference) -> None:
         """*name* means *image_id* from now on. An image that loses its last name this way stays, dangling."""
@@ -124,7 +137,7 @@ class ImageStore:
         """Drop the image with all its names, and what no other image needs."""
         from pier.images.collect import collect
 
-        image = self.resolve(image_id)
+        image = self._resolve_or_ruin(image_id)
         gone = {entry["digest"] for entry in self._same_image(image)}
         self.layout.edit(lambda entries: [entry for entry in entries if entry["digest"] not in gone])
         removed = collect(self)
@@ -135,7 +148,7 @@ class ImageStore:
 
         Conflict where an id was typed, several repositories name the image, and *force* is not given.
         """
-        image = self.resolve(text)
+        image = self._resolve_or_ruin(text)
         typed = _named(text)
         if typed is not None and typed.familiar() in image.repo_tags:
             if len(image.repo_tags) > 1:
@@ -148,7 +161,30 @@ class ImageStore:
             )
         return self.remove(image.id)
 
-    def _find(self, text: str, entries: Entries) -> Entry | None:
+    def config_digest(self, manifest_digest: str) -> str:
+        """The id of the image behind a manifest; a damaged image is known by its manifest's digest."""
+        try:
+            return _config_of(self.layout.read_json_blob(manifest_digest), manifest_digest)
+        except Corrupt:
+            return manifest_digest
+
+    def _resolve_or_ruin(self, text: str) -> Image:
+        entries = self.layout.entries()
+        return self._image_or_ruin(self._find(text, entries)["digest"], entries)
+
+    def _image_or_ruin(self, manifest_digest: str, entries: Entries) -> Image:
+        try:
+            return self._image(manifest_digest, entries)
+        except Corrupt:
+            tags, digests = _names_of(manifest_digest, entries)
+            return Image(
+                id=self.config_digest(manifest_digest),
+                manifest_digest=manifest_digest,
+                repo_tags=tags,
+                repo_digests=digests,
+            )
+
+    def _find(self, text: str, entries: Entries) -> Entry:
         if not reference.is_digest(text) and not (len(text) == 64 and reference.is_id_prefix(text)):
             try:
                 ref = reference.parse(text)
@@ -159,13 +195,16 @@ class ImageStore:
                 entry = _by_name(ref, entries)
                 if entry is not None:
                     return entry
-        return self._by_id(text, entries) if reference.is_id_prefix(text) else None
+        found = self._by_id(text, entries) if reference.is_id_prefix(text) else None
+        if found is None:
+            raise not_found(text)
+        return found
 
     def _by_id(self, text: str, entries: Entries) -> Entry | None:
         prefix = "sha256:" + text.removeprefix("sha256:")
         matches: dict[str, Entry] = {}
         for entry in entries:
-            image_id = self._config_digest(entry["digest"])
+            image_id = self.config_digest(entry["digest"])
             if image_id.startswith(prefix) or entry["digest"] == prefix:
                 matches.setdefault(image_id, entry)
         if len(matches) > 1:
@@ -177,28 +216,21 @@ class ImageStore:
         return next(iter(matches.values()), None)
 
     def _same_image(self, image: Image) -> Entries:
-        return [entry for entry in self.layout.entries() if self._config_digest(entry["digest"]) == image.id]
-
-    def _config_digest(self, manifest_digest: str) -> str:
-        return _config_of(self.layout.read_json_blob(manifest_digest), manifest_digest)
+        return [entry for entry in self.layout.entries() if self.config_digest(entry["digest"]) == image.id]
 
     def _image(self, manifest_digest: str, entries: Entries) -> Image:
         manifest = self.layout.read_json_blob(manifest_digest)
         image_id = _config_of(manifest, manifest_digest)
         config = self.layout.read_json_blob(image_id)
         diff_ids = tuple(_member(_member(config, image_id, "rootfs", dict), image_id, "diff_ids", list))
-        tags: Texts = []
-        digests: Texts = []
-        for entry in entries:
-            if entry["digest"] == manifest_digest and (ref := _named(ref_name(entry))) is not None:
-                (digests if ref.digest else tags).append(ref.familiar())
+        tags, digests = _names_of(manifest_digest, entries)
         return Image(
             id=image_id,
             manifest_digest=manifest_digest,
-            repo_tags=tuple(tags),
-            repo_digests=tuple(digests),
+            repo_tags=tags,
+            repo_digests=digests,
             created=config.get("created") or "",
-            size=self._unpacked_size(manifest, diff_ids),
+            size=sum(map(self._unpacked_size, diff_ids, manifest.get("layers") or ())),
             architecture=config.get("architecture") or "",
             os=config.get("os") or "",
             variant=config.get("variant") or "",
@@ -208,19 +240,25 @@ class ImageStore:
             history=tuple(History.from_dict(step) for step in config.get("history") or ()),
         )
 
-    def _unpacked_size(self, manifest: dict[str, Any], diff_ids: tuple[str, ...]) -> int:
-        total = 0
-        for diff_id, blob in zip(diff_ids, manifest.get("layers") or (), strict=False):
-            try:
-                total += files.read_json(self.layout.layer_path(diff_id) + ".json")["unpacked_size"]
-            except FileNotFoundError:  # not unpacked yet: another tool put the image here
-                total += blob.get("size", 0)
-        return total
+    def _unpacked_size(self, diff_id: str, blob: dict[str, Any]) -> int:
+        try:
+            return int(files.read_json(self.layout.layer_path(diff_id) + ".json")["unpacked_size"])
+        except FileNotFoundError:  # not unpacked yet: another tool put the image here
+            return int(blob.get("size", 0))
 
 
 def not_found(text: str) -> NotFound:
     """The answer to an unknown image, the same wherever it is asked for."""
     return NotFound(f"No such image: {text}", hint=f"pier images lists what is here; pier pull {text} fetches it")
+
+
+def _names_of(manifest_digest: str, entries: Entries) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    tags: Texts = []
+    digests: Texts = []
+    for entry in entries:
+        if entry["digest"] == manifest_digest and (ref := _named(ref_name(entry))) is not None:
+            (digests if ref.digest else tags).append(ref.familiar())
+    return tuple(tags), tuple(digests)
 
 
 def _named(name: str) -> Reference | None:
