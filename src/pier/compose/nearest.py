@@ -13,5 +13,8 @@ def nearest(typed: str, known: Iterable[str]) -> str:
     plain = typed.replace("-", "_").lower()
     if plain in folded:
         return folded[plain]
+    swapped = [word for word in folded if sorted(word) == sorted(plain)]
+    if swapped:
+        return folded[swapped[0]]
     found = get_close_matches(plain, folded, n=1, cutoff=0.75)
     return folded[found[0]] if found else ""

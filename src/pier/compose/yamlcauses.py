@@ -71,7 +71,10 @@ def _second_value(problem: str, at: Mark) -> Cause | None:
             why="a value that holds `: ` looks like another key",
             hint="put the value in quotes",
         )
-    above = _line_above(at)
+    number, above = _line_above(at)
+    word = above.strip()
+    if word and not word.startswith(("-", "#")) and ": " not in word and not word.endswith(":"):
+        return _no_colon(Mark(at.source, number, _indent(above) + 1))
     if above and _indent(line) > _indent(above) and not above.rstrip().endswith(":"):
         return Cause(
             at=Mark(at.source, at.line, _indent(line) + 1),
@@ -87,7 +90,10 @@ def _second_value(problem: str, at: Mark) -> Cause | None:
 def _missing_colon(problem: str, at: Mark, context: Mark | None) -> Cause | None:
     if "could not find expected ':'" not in problem:
         return None
-    where = context or at
+    return _no_colon(context or at)
+
+
+def _no_colon(where: Mark) -> Cause:
     word = where.source.line(where.line).strip().split(" ", 1)[0]
     why = "`:` needs a space after it" if ":" in word else "every key is followed by `:`"
     return Cause(at=where, message="a key without its `:`", why=why, hint=_colon_hint(word))
@@ -145,12 +151,12 @@ def _special(problem: str, at: Mark) -> Cause | None:
     return None
 
 
-def _line_above(at: Mark) -> str:
+def _line_above(at: Mark) -> tuple[int, str]:
     for number in range(at.line - 1, 0, -1):
         text = at.source.line(number)
         if text.strip() and not text.lstrip().startswith("#"):
-            return text
-    return ""
+            return number, text
+    return 0, ""
 
 
 def _indent(line: str) -> int:
