@@ -150,8 +150,9 @@ def _cached_build(peer: Peer, scratch: Path) -> Iterator[Measure]:
     context.mkdir(exist_ok=True)
     (context / "Dockerfile").write_text(_DOCKERFILE)
     (context / "index.html").write_text("bench\n")
-    peer.run("build", "--network", "none", "-t", "bench-built", ".", cwd=context)
-    yield lambda: peer.timed("build", "--network", "none", "-t", "bench-built", ".", cwd=context)
+    build = ("build", "--network", "none", "-t", "bench-built", context)
+    peer.run(*build)
+    yield lambda: peer.timed(*build)
     peer.run("rmi", "-f", "bench-built")
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import compose_plugin
 import report
 from dockerd import Absent, remove_cgroups
 from peers import Failed, Peer, docker_peer, pier_peer, podman_peer
@@ -77,10 +78,11 @@ def _options() -> argparse.Namespace:
 
 
 def _prepare(command: Path) -> None:
-    """pier's own store holds the two images before the network is left."""
+    """What comes from outside is here before the network is left: pier's two images, Docker's compose plugin."""
     peer = pier_peer(str(command), CACHE / "store")
     peer.run("pull", "busybox")
     peer.run("build", "-t", "bench-api", CHECKOUT / "examples" / "simple-api")
+    compose_plugin.ready(CACHE / "client")
 
 
 def _measure(options: argparse.Namespace) -> int:
