@@ -18,9 +18,8 @@ from pathlib import Path
 import pytest
 
 import leaks
-from harness import Pier, wait_until
+from harness import CHECKOUT, Pier, wait_until
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 CACHE = CHECKOUT / ".cache" / "e2e"
 LAB_IMAGES = ("hello-world", "busybox", "alpine", "python:3.11-slim", "postgres:16")
 _ASSEMBLY_SECONDS = 600.0

@@ -22,6 +22,7 @@ import pexpect
 
 T = TypeVar("T")
 
+CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_TIMEOUT = 120.0
 _POLL_SECONDS = 0.02
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pexpect
+
 from harness import Pier, wait_until
 
 

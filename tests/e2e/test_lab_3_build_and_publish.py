@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from conftest import CHECKOUT
-from harness import Pier, http_get, http_wait, wait_until
+from harness import CHECKOUT, Pier, http_get, http_wait, wait_until
 
 DOCKERFILE = """\
 FROM python:3.11-slim

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from harness import Pier, http_get, http_wait
 
-from .conftest import Stack
+from harness import Pier, http_get, http_wait
+from project import Stack
 
 TWO_SERVICES = """\
 services:

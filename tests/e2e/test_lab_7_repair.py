@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pexpect
 import pytest
-from harness import Pier, http_get, http_wait, wait_until
 
-from .conftest import Stack
+from harness import Pier, http_get, http_wait, wait_until
+from project import Stack
 
 
 @pytest.fixture
