@@ -63,7 +63,7 @@ def _part(members: dict[str, bytes], stem: str) -> bytes:
 
 
 def decompress(data: bytes, suffix: str) -> bytes:
-    """*data* decompressed as its file name's *suffix* (`.xz`, `.zst`, `.gz`, none) says. Releases the interpreter lock."""
+    """*data* decompressed as its file name's *suffix* (`.xz`, `.zst`, `.gz`, none) says."""
     try:
         if suffix == ".xz":
             return lzma.decompress(data)

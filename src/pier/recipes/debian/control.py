@@ -61,7 +61,7 @@ def relations(text: str) -> tuple[tuple[Relation, ...], ...]:
 
 
 def _relation(text: str) -> Relation:
-    # Architecture and build-profile restrictions ([...], <...>) occur in source packages only; "name:any" means the name.
+    # Restrictions in [] and <> occur in source packages only; "name:any" means the name, here as in apt.
     name, bracket, bound = text.strip().partition("(")
     name = name.strip().partition(":")[0]
     if not name:

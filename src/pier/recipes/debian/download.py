@@ -1,4 +1,4 @@
-"""Files of an archive, fetched in parallel over kept connections, checked against the SHA-256 that was promised for them.
+"""Files of an archive, fetched in parallel over kept connections and checked against their promised SHA-256.
 
 What was checked is kept in a cache named by checksum, so that a second base costs no download. Trusts no server.
 """
@@ -56,6 +56,10 @@ class Downloader:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the kept connections."""
         for client in self._clients.values():
             client.close()
 

@@ -117,3 +117,20 @@ def _package(base: str, stanza: bytes) -> Package:
         )
     except (KeyError, ValueError) as exc:
         raise Corrupt(f"the index of {base} describes {fields['package']} incompletely", why=str(exc)) from exc
+
+
+def installed(status: str) -> dict[str, Package]:
+    """The installed packages that dpkg's status file lists, by name; they have no file to fetch."""
+    found = {}
+    for fields in control.stanzas(status):
+        if fields.get("status", "").split()[-1:] == ["installed"]:
+            found[fields["package"]] = Package(
+                name=fields["package"],
+                version=fields["version"],
+                architecture=fields.get("architecture", ""),
+                filename="",
+                size=0,
+                sha256="",
+                provides=control.relations(fields.get("provides", "")),
+            )
+    return found

@@ -171,7 +171,7 @@ def _verify_sqv(program: str, signed: bytes, trusted: list[str], workdir: str) -
 
 
 def split_clearsigned(signed: bytes) -> tuple[bytes, bytes]:
-    """Text and armoured signature of a cleartext-signed message (RFC 9580 section 7). Corrupt for anything around it."""
+    """Text and armoured signature of a cleartext-signed message (RFC 9580 section 7). Corrupt for anything else."""
     lines = signed.rstrip(b"\r\n").split(b"\n")
     lines = [line.rstrip(b"\r") for line in lines]
     if lines[0] != b"-----BEGIN PGP SIGNED MESSAGE-----" or lines[-1] != b"-----END PGP SIGNATURE-----":

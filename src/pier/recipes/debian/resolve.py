@@ -6,19 +6,20 @@ from pier.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pier.recipes.debian.control import Relation
     from pier.recipes.debian.index import Index, Package
 
 
-def closure(index: Index, wanted: Iterable[str]) -> tuple[Package, ...]:
-    """*wanted* and everything they depend on or pre-depend on, by name.
+def closure(index: Index, wanted: Iterable[str], installed: Mapping[str, Package] | None = None) -> tuple[Package, ...]:
+    """*wanted* and everything they depend on or pre-depend on, by name, without what is *installed* and will do.
 
     Of alternatives, one that is already chosen is taken; else the first that the archive holds, as apt does; else the
     first provider by name. NotFound, naming the package that cannot be had.
     """
     chosen: dict[str, Package] = {}
+    present = installed or {}
     queue: list[Package] = []
 
     def choose(package: Package) -> None:
@@ -30,16 +31,17 @@ def closure(index: Index, wanted: Iterable[str]) -> tuple[Package, ...]:
         package = index.get(name)
         if package is None:
             raise NotFound(f"no package {name} in the archive", hint="check the mirror's release and components")
-        choose(package)
+        if name not in present:
+            choose(package)
     while queue:
         package = queue.pop(0)
         for clause in package.depends:
-            if not any(_holds(chosen, relation) for relation in clause):
+            if not any(_holds(chosen, relation) or _holds(present, relation) for relation in clause):
                 choose(_pick(index, package, clause))
     return tuple(chosen[name] for name in sorted(chosen))
 
 
-def _holds(chosen: dict[str, Package], relation: Relation) -> bool:
+def _holds(chosen: Mapping[str, Package], relation: Relation) -> bool:
     package = chosen.get(relation.name)
     if package is not None and relation.accepts(package.version):
         return True

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # Debian's release names, and the names that move from one to the next: an archive listed under one of them is Debian's.
 DEBIAN_SUITES = frozenset(
-    "bullseye bookworm trixie forky duke sid oldoldstable oldstable stable testing unstable experimental".split()
+    ("bullseye", "bookworm", "trixie", "forky", "duke", "sid")
+    + ("oldoldstable", "oldstable", "stable", "testing", "unstable", "experimental")
 )
 NO_MIRROR_HINT = "name a Debian mirror: PIER_DEBIAN_MIRROR=http://HOST/debian"
 
@@ -107,7 +108,7 @@ def _signed_by(value: str) -> str:
 
 
 def read_sources(list_file: str, parts_dir: str) -> tuple[Source, ...]:
-    """The sources of this machine: *list_file* and the .list and .sources files of *parts_dir*. Absent files hold none."""
+    """The sources of this machine: *list_file* and the .list and .sources files of *parts_dir*. Absent: none."""
     found: list[Source] = []
     names = [list_file]
     if os.path.isdir(parts_dir):
@@ -156,7 +157,7 @@ def _base_suite(suite: str) -> str:
 
 
 def _is_security(suite: str) -> bool:
-    return suite.endswith("-security") or suite.endswith("/updates")
+    return suite.endswith(("-security", "/updates"))
 
 
 def render_deb822(chosen: Iterable[Archive], components: str, keyring: str) -> str:
