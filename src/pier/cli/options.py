@@ -79,6 +79,29 @@ def refused(name: str, reason: str, *, short: str = "", kind: str = "string") ->
     return Option(name=name, short=short, kind=kind, refused=reason)
 
 
+def list_format() -> Option:
+    """`--format` of a command that prints a list."""
+    return value(
+        "format",
+        help="Format output using a custom template:\n"
+        "'table': Print output in table format with column headers (default)\n"
+        "'table TEMPLATE': Print output in table format using the given Go template\n"
+        "'json': Print in JSON format\n"
+        "'TEMPLATE': Print output using the given Go template",
+    )
+
+
+def object_format() -> Option:
+    """`-f, --format` of a command that prints objects."""
+    return value(
+        "format",
+        "f",
+        help="Format output using a custom template:\n"
+        "'json': Print in JSON format\n"
+        "'TEMPLATE': Print output using the given Go template",
+    )
+
+
 class Command(Record):
     """What one command accepts, and the function that does it.
 

@@ -6,14 +6,30 @@ from pier.ui import tabular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, KeysView, Mapping, Sequence
     from typing import Any
 
     Row = Mapping[str, Any]
 
 
+class Fields:
+    """One row: each field is worked out from *subject* when it is asked for, because most are never shown."""
+
+    __slots__ = ("_getters", "_subject")
+
+    def __init__(self, getters: Mapping[str, Callable[[Any], Any]], subject: object) -> None:
+        self._getters = getters
+        self._subject = subject
+
+    def __getitem__(self, name: str) -> Any:
+        return self._getters[name](self._subject)
+
+    def keys(self) -> KeysView[str]:
+        return self._getters.keys()
+
+
 def listing(
-    rows: Iterable[Row],
+    rows: Iterable[Row | Fields],
     chosen: str,
     *,
     headers: Mapping[str, str],
@@ -38,7 +54,7 @@ def listing(
     return "".join(template.render(dict(row), type_name=type_name) + "\n" for row in rows)
 
 
-def _templated_table(rows: Iterable[Row], source: str, headers: Mapping[str, str], type_name: str) -> str:
+def _templated_table(rows: Iterable[Row | Fields], source: str, headers: Mapping[str, str], type_name: str) -> str:
     from pier.ui.gofunctions import HEADER_FUNCTIONS
     from pier.ui.gotemplate import Template
 
