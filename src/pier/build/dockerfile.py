@@ -89,7 +89,9 @@ def _stages(listing: Listing, instructions: list[Instruction]) -> tuple[Stage, .
     for item in instructions:
         if isinstance(item, From):
             if item.alias and any(stage.name == item.alias.lower() for stage in stages):
-                raise listing.problem(f"two stages are named {item.alias}", item.line, hint="give each stage a name of its own")
+                raise listing.problem(
+                    f"two stages are named {item.alias}", item.line, hint="give each stage a name of its own"
+                )
             stages.append(Stage(number=len(stages), start=item, instructions=()))
         else:
             last = stages[-1]

@@ -40,6 +40,11 @@ def expand_words(text: str, variables: Mapping[str, str], escape: str = "\\") ->
     return words
 
 
+def expand_document(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
+    """The body of a here-document: quotes are ordinary characters; a backslash escapes only a dollar sign and itself."""
+    return _Reader(text, variables, escape).document()
+
+
 class _Reader:
     """One pass over a text. Yields chunks with whether blanks in them separate words."""
 
@@ -78,6 +83,17 @@ class _Reader:
         if stop:
             raise Invalid(f"missing '{stop}' in {self.text}")
         return chunks
+
+    def document(self) -> str:
+        chunks: list[str] = []
+        while char := self.take():
+            if char == "$":
+                chunks.append(self.variable())
+            elif char == self.escape and self.peek() and self.peek() in ("$", self.escape):
+                chunks.append(self.take())
+            else:
+                chunks.append(char)
+        return "".join(chunks)
 
     def single_quoted(self) -> str:
         end = self.text.find("'", self.position)
@@ -150,7 +166,9 @@ class _Reader:
         if first and first in _SPECIAL:
             return self.take()
         digits = first.isascii() and first.isdigit()
-        while (char := self.peek()) and char.isascii() and (char.isdigit() if digits else char.isalnum() or char == "_"):
+        while (
+            (char := self.peek()) and char.isascii() and (char.isdigit() if digits else char.isalnum() or char == "_")
+        ):
             self.position += 1
         return self.text[start : self.position]
 

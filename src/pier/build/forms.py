@@ -12,6 +12,7 @@ from pier.errors import Invalid, Unsupported
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 _SECOND = 1_000_000_000
 _UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": _SECOND, "m": 60 * _SECOND, "h": 3600 * _SECOND}
@@ -25,7 +26,7 @@ class Draft:
         self.rest = rest
         self.escape = escape
         self.heredocs = line.heredocs
-        self.place = {"keyword": keyword, "text": line.text, "line": line.line, "end": line.end}
+        self.place: dict[str, Any] = {"keyword": keyword, "text": line.text, "line": line.line, "end": line.end}
 
     def flags(self, *, values: tuple[str, ...] = (), switches: tuple[str, ...] = ()) -> dict[str, list[str]]:
         """Take the leading flags off the text. Invalid for unknown and repeated ones."""
@@ -211,7 +212,9 @@ def _healthcheck(draft: Draft) -> ins.HealthCheck:
     retries = flags.get("retries", ["0"])[0]
     if not retries.isdigit():
         raise Invalid(f"HEALTHCHECK --retries is a number, not {retries}")
-    times = {name.replace("-", "_"): duration(given[0]) for name, given in flags.items() if name != "retries"}
+    times: dict[str, Any] = {
+        name.replace("-", "_"): duration(given[0]) for name, given in flags.items() if name != "retries"
+    }
     return ins.HealthCheck(**draft.place, disabled=False, command=draft.command(), retries=int(retries), **times)
 
 

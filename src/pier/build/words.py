@@ -81,7 +81,11 @@ def _unquoted(text: str, escape: str) -> str:
 
 
 def check_flags(
-    instruction: str, flags: Iterable[tuple[str, str | None]], *, values: tuple[str, ...], switches: tuple[str, ...] = ()
+    instruction: str,
+    flags: Iterable[tuple[str, str | None]],
+    *,
+    values: tuple[str, ...],
+    switches: tuple[str, ...] = (),
 ) -> dict[str, list[str]]:
     """Flags by name, each with its values in order. Invalid for an unknown one, with the likely one."""
     found: dict[str, list[str]] = {}
