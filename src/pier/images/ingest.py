@@ -48,7 +48,7 @@ def add_layer_from_dir(store: ImageStore, directory: str) -> Layer:
             if known is not None:
                 files.remove_tree(directory)
                 return known
-            _keep_blob(store, blob, layer.digest)
+            keep_blob(store, blob, layer.digest)
             tree = _on_same_device(directory, store, scratch.path + "/tree")
             return _keep_tree(store, tree, layer)
     except OSError as exc:
@@ -127,7 +127,7 @@ def keep_layer(
     store: ImageStore, blob: str, tree: str, digest: str, size: int, unpacked: Unpacked, lower: Sequence[str]
 ) -> Layer:
     """Move a verified *blob* and its unpacked *tree* to their places. *lower*: diff_ids of the layers below."""
-    _keep_blob(store, blob, digest)
+    keep_blob(store, blob, digest)
     layer = Layer(
         digest=digest,
         diff_id=unpacked.diff_id,
@@ -148,7 +148,7 @@ def put_blob(store: ImageStore, data: bytes) -> str:
             temporary = scratch.path + "/blob"
             with open(temporary, "wb") as stream:
                 stream.write(data)
-            _keep_blob(store, temporary, digest)
+            keep_blob(store, temporary, digest)
     return digest
 
 
@@ -221,7 +221,7 @@ def _on_same_device(directory: str, store: ImageStore, spare: str) -> str:
     return spare
 
 
-def _keep_blob(store: ImageStore, blob: str, digest: str) -> None:
+def keep_blob(store: ImageStore, blob: str, digest: str) -> None:
     os.chmod(blob, 0o644)
     os.rename(blob, store.layout.blob_path(digest))
 
