@@ -181,7 +181,7 @@ class Monitor(attach.Commands):
             self._health.close()
             self._health = None
         for service in self._services:
-            service.close()
+            service.release()
         self._services = []
 
     def _decide(self, exit_code: int) -> None:

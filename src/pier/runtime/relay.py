@@ -103,6 +103,15 @@ class Relay:
                     elif self._forward_input(poll):
                         return Ending(detached=True)
 
+    def run_quietly(self) -> Ending:
+        """Wait for the container's end, showing nothing and handling no signal."""
+        while True:
+            kind, payload = self._next()
+            if kind == frames.EXITED:
+                return Ending(exit_code=int(jsontext.loads(payload)["code"]))
+            if kind == b"":
+                return Ending(exit_code=137, lost=True)
+
     def _take_inbox(self) -> Ending | None:
         inbox, self._inbox = self._inbox, []
         for kind, payload in inbox:

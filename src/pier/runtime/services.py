@@ -4,36 +4,38 @@ from __future__ import annotations
 
 import time
 
+from pier.runtime import loop as events
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from typing import Protocol
 
     from pier.runtime.loop import Loop, Timer
 
     class Service(Protocol):
-        """Something with fds of its own; it never blocks."""
+        """Something with fds of its own; it never blocks. Its maker opens and closes it."""
 
-        def fds(self) -> Mapping[int, int]:
-            """What to watch now: fd → EPOLL* events."""
+        def fds(self) -> Sequence[int]:
+            """What to watch now, for reading."""
 
         def handle(self, fd: int, events: int) -> None:
             """*fd* is ready."""
 
         def next_deadline(self) -> float | None:
-            """time.monotonic() at which `handle(-1, 0)` is to be called; None for never."""
+            """time.monotonic() at which `expire` is to be called; None for never."""
 
-        def close(self) -> None:
-            """Give all fds back."""
+        def expire(self, now: float) -> None:
+            """The deadline has come."""
 
 
 class ServiceHost:
-    """Keeps one service's fds and deadline registered with the loop."""
+    """Keeps one service's fds and deadline registered with the loop until `release`."""
 
     def __init__(self, service: Service, loop: Loop) -> None:
         self._service = service
         self._loop = loop
-        self._watched: dict[int, int] = {}
+        self._watched: set[int] = set()
         self._timer: Timer | None = None
         self._sync()
 
@@ -43,14 +45,15 @@ class ServiceHost:
 
     def _expire(self) -> None:
         self._timer = None
-        self._handle(-1, 0)
+        self._service.expire(time.monotonic())
+        self._sync()
 
     def _sync(self) -> None:
-        wanted = dict(self._service.fds())
-        for fd in self._watched.keys() - wanted.keys():
+        wanted = set(self._service.fds())
+        for fd in self._watched - wanted:
             self._loop.forget(fd)
-        for fd, ready in wanted.items():
-            self._loop.watch(fd, ready, self._handle)
+        for fd in wanted - self._watched:
+            self._loop.watch(fd, events.READ, self._handle)
         self._watched = wanted
         deadline = self._service.next_deadline()
         if self._timer is not None:
@@ -59,10 +62,10 @@ class ServiceHost:
         if deadline is not None:
             self._timer = self._loop.after(max(0.0, deadline - time.monotonic()), self._expire)
 
-    def close(self) -> None:
+    def release(self) -> None:
+        """The loop no longer knows the service."""
         for fd in self._watched:
             self._loop.forget(fd)
-        self._watched = {}
+        self._watched = set()
         if self._timer is not None:
             self._timer.cancel()
-        self._service.close()

@@ -93,6 +93,15 @@ def append_line(path: str, line: str, *, mode: int = 0o600) -> None:
         os.close(fd)
 
 
+def exists(path: str) -> bool:
+    """Whether *path* names anything; a dangling symlink does."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def unlink_quietly(path: str) -> bool:
     """*path* is gone. True when it was there."""
     try:

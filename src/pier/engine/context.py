@@ -1,0 +1,55 @@
+"""What every verb is handed: where the store lies, its images, and a way to warn. Holds no other state."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from pier.errors import Denied, Exhausted, PierError, Unsupported
+from pier.images.store import ImageStore
+from pier.state import files, journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pier.state.paths import Paths
+
+_FOLDERS = ("containers", "names", "volumes", "networks", "cache", "tmp")
+_ELSEWHERE = "choose another folder with --root or PIER_ROOT"
+
+
+class Engine:
+    """One store and its user. *environ* is the user's environment, for what Docker takes from there (proxies)."""
+
+    def __init__(self, paths: Paths, warn: Callable[[str], None], environ: Mapping[str, str]) -> None:
+        self.paths = paths
+        self.warn = warn
+        self.environ = environ
+        self.images = ImageStore(paths)
+
+    def record(self, kind: str, action: str, actor: str, **attributes: str) -> None:
+        """Append an event to the journal."""
+        journal.record(self.paths.events, kind, action, actor, attributes, now_ns=time.time_ns())
+
+
+def open_engine(paths: Paths, *, warn: Callable[[str], None], environ: Mapping[str, str]) -> Engine:
+    """The engine over *paths*, whose folders are made when absent. Denied, Exhausted, Unsupported."""
+    if os.geteuid() != 0:
+        raise Unsupported(
+            "pier runs as root only, for now",
+            why=f"this is user {os.geteuid()}, and the rootless mode is not part of this version",
+            hint="run it with sudo, or as root",
+        )
+    try:
+        for name in _FOLDERS:
+            files.ensure_dir(f"{paths.root}/{name}")
+        files.ensure_dir(paths.run)
+    except PermissionError as exc:
+        raise Denied(f"the store at {paths.root} cannot be written", why=str(exc), hint=_ELSEWHERE) from exc
+    except OSError as exc:
+        if exc.errno == errno.ENOSPC:
+            raise Exhausted(f"no room for the store at {paths.root}", why=exc.strerror or "") from exc
+        raise PierError(f"the store at {paths.root} cannot be used", why=str(exc), hint=_ELSEWHERE) from exc
+    return Engine(paths, warn, environ)

@@ -1,0 +1,207 @@
+"""Stop, kill, restart, wait for, rename and remove containers."""
+
+from __future__ import annotations
+
+import _socket
+import os
+import time
+
+from pier.engine import create, listing, reconcile, records, removal
+from pier.engine.start import Session, start
+from pier.errors import Conflict, Invalid
+from pier.kernel import process, signals
+from pier.runtime.attach import SOCKET_NAME
+from pier.state import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pier.engine.context import Engine
+    from pier.model.container import Container
+    from pier.runtime.relay import Relay
+
+_KILL_SECONDS = 10.0
+
+
+def connect(engine: Engine, container: Container, session: Session) -> Relay | None:
+    """A relay to the running container's monitor; None when there is none any more."""
+    folder = engine.paths.container_run(container.id)
+    try:
+        folder_fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        socket.connect(f"/proc/self/fd/{folder_fd}/{SOCKET_NAME}")
+    except (FileNotFoundError, ConnectionRefusedError):
+        socket.close()
+        return None
+    finally:
+        os.close(folder_fd)
+    return session.relay(engine, socket.detach())
+
+
+def stop(engine: Engine, reference: str, *, grace: float | None = None, signal: str = "") -> Container:
+    """The container has ended: its stop signal, then SIGKILL after *grace* seconds (default: the container's own;
+    negative: never). Idempotent. Its restart policy rests until the next start."""
+    container = listing.find(engine, reference)
+    if not container.state.running and container.state.status != "restarting":
+        return container
+    wanted = _number(signal or container.spec.stop_signal)
+    seconds = float(container.spec.stop_timeout) if grace is None else grace
+    relay = connect(engine, container, Session())
+    if relay is not None:
+        try:
+            relay.request_stop()
+            _end(container, wanted, None if seconds < 0 else seconds)
+            relay.run_quietly()
+        finally:
+            relay.close()
+    engine.record("container", "stop", container.id, name=container.name, image=container.spec.image)
+    return reconcile.load(engine, container.id) or container
+
+
+def _end(container: Container, number: int, grace: float | None) -> None:
+    """Signal the first process and, past *grace*, kill it."""
+    state = container.state
+    if not state.running:
+        return
+    try:
+        pidfd = process.open_pidfd(state.pid, state.pid_start)
+    except ProcessLookupError:
+        return
+    try:
+        process.send_signal(pidfd, number)
+        if not process.wait_for_exit(pidfd, grace):
+            process.send_signal(pidfd, signals.SIGKILL)
+            process.wait_for_exit(pidfd, _KILL_SECONDS)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(pidfd)
+
+
+def kill(engine: Engine, reference: str, signal: str = "KILL") -> Container:
+    """Send *signal* to the container's first process. Conflict when it does not run."""
+    container = listing.find(engine, reference)
+    number = _number(signal)
+    state = container.state
+    if not state.running:
+        raise Conflict(f"Cannot kill container: {reference}: Container {container.id} is not running")
+    relay = connect(engine, container, Session()) if number == signals.SIGKILL else None
+    try:
+        if relay is not None:
+            relay.request_stop()
+        pidfd = process.open_pidfd(state.pid, state.pid_start)
+        try:
+            process.send_signal(pidfd, number)
+        finally:
+            os.close(pidfd)
+        if relay is not None:
+            relay.run_quietly()
+    except ProcessLookupError as exc:
+        raise Conflict(f"Cannot kill container: {reference}: Container {container.id} is not running") from exc
+    finally:
+        if relay is not None:
+            relay.close()
+    engine.record("container", "kill", container.id, name=container.name, signal=str(number))
+    return container
+
+
+def _number(text: str) -> int:
+    try:
+        return signals.parse(text)
+    except ValueError as exc:
+        raise Invalid(f"Invalid signal: {text}", hint="signal(7) lists them, for example SIGTERM or HUP") from exc
+
+
+def restart(engine: Engine, reference: str, *, grace: float | None = None, signal: str = "") -> Container:
+    """The container was stopped, if it ran, and runs anew."""
+    container = stop(engine, reference, grace=grace, signal=signal)
+    started = start(engine, container.id)
+    engine.record("container", "restart", container.id, name=container.name, image=container.spec.image)
+    return started
+
+
+def wait(engine: Engine, reference: str) -> int:
+    """The exit code, once the container has ended; at once when it has."""
+    container = listing.find(engine, reference)
+    if container.state.running or container.state.status == "restarting":
+        relay = connect(engine, container, Session(proxy_signals=False))
+        if relay is not None:
+            try:
+                ending = relay.run_quietly()
+            finally:
+                relay.close()
+            if not ending.lost:
+                return ending.exit_code
+        now = reconcile.load(engine, container.id)
+        return now.state.exit_code if now is not None else container.state.exit_code
+    return container.state.exit_code
+
+
+def remove(engine: Engine, reference: str, *, force: bool = False, volumes: bool = False) -> Container:
+    """The container is gone, with its anonymous *volumes* when asked. Conflict while it runs, unless *force*."""
+    container = listing.find(engine, reference)
+    if container.state.running or container.state.status == "restarting" or reconcile.monitor_alive(container.state):
+        if not force:
+            raise Conflict(
+                f"cannot remove container {reference!r}: container is {container.state.status}:"
+                " stop the container before removing or force remove",
+                hint=f"pier stop {container.name}    or pier rm -f {container.name}",
+            )
+        _kill_for_removal(engine, container)
+        fresh = reconcile.load(engine, container.id)
+        if fresh is None:
+            return container
+        container = fresh
+    try:
+        with records.lock(engine.paths, container.id):
+            removal.remove_files(engine, container, volumes=volumes)
+    except FileNotFoundError:
+        return container
+    return container
+
+
+def _kill_for_removal(engine: Engine, container: Container) -> None:
+    """Neither the container nor its monitor is left."""
+    relay = connect(engine, container, Session())
+    if relay is not None:
+        relay.request_stop()
+    _end(container, signals.SIGKILL, _KILL_SECONDS)
+    if relay is not None:
+        relay.run_quietly()
+        relay.close()
+    state = container.state
+    deadline = time.monotonic() + _KILL_SECONDS
+    while reconcile.monitor_alive(state):
+        try:
+            pidfd = process.open_pidfd(state.monitor_pid, state.monitor_start)
+        except ProcessLookupError:
+            return
+        try:
+            if process.wait_for_exit(pidfd, 0.2):
+                return
+            if time.monotonic() > deadline:
+                process.send_signal(pidfd, signals.SIGKILL)
+        finally:
+            os.close(pidfd)
+
+
+def rename(engine: Engine, reference: str, name: str) -> Container:
+    """The container is now called *name*. Conflict when the name is in use."""
+    container = listing.find(engine, reference)
+    name = name.removeprefix("/")
+    create.check_name(name)
+    paths = engine.paths
+    with records.lock(paths, container.id), records.names_lock(paths):
+        spec = records.read(paths, container.id).spec
+        if spec.name == name:
+            raise Invalid("Renaming a container with the same name as its current name")
+        holder = records.id_of_name(paths, name)
+        if holder and files.exists(paths.container(holder) + "/config.json"):
+            raise create.name_conflict(name, holder)
+        files.write_text(f"{paths.names}/{name}", spec.id)
+        records.write_spec(paths, spec.replace(name=name))
+        files.unlink_quietly(f"{paths.names}/{spec.name}")
+    engine.record("container", "rename", container.id, name=name, oldName=container.name)
+    return container.replace(spec=container.spec.replace(name=name))

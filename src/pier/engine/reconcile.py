@@ -1,0 +1,94 @@
+"""Make what the files say agree with what /proc shows, after any process of ours was killed at any moment.
+
+The monitor's death is the container's: no process would keep its log, its ports or its exit status any more.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from pier.engine import records, removal
+from pier.kernel import cgroup, process, signals
+from pier.model import timestamps
+from pier.network import connect, store
+from pier.state import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pier.engine.context import Engine
+    from pier.model.container import Container, ContainerState
+
+_ACTIVE = ("running", "paused", "restarting")
+_KILLED = 137
+
+
+def load(engine: Engine, container_id: str) -> Container | None:
+    """The container as it truly is; None when it is gone, or went because it was to be removed on exit."""
+    try:
+        container = records.read(engine.paths, container_id)
+    except FileNotFoundError:
+        return None
+    if not _is_orphan(container.state):
+        return container
+    return _repair(engine, container_id)
+
+
+def monitor_alive(state: ContainerState) -> bool:
+    return process.is_alive(state.monitor_pid, state.monitor_start)
+
+
+def _is_orphan(state: ContainerState) -> bool:
+    return (state.status in _ACTIVE or state.monitor_pid != 0) and not monitor_alive(state)
+
+
+def _repair(engine: Engine, container_id: str) -> Container | None:
+    """End what the lost monitor left behind, and write down that it ended."""
+    try:
+        with records.lock(engine.paths, container_id):
+            container = records.read(engine.paths, container_id)
+            if not _is_orphan(container.state):
+                return container
+            _kill(container.state)
+            release(engine, container)
+            state = container.state
+            if state.status in _ACTIVE:
+                state = state.replace(
+                    status="exited",
+                    exit_code=_KILLED,
+                    error="its monitor was killed",
+                    finished_at=timestamps.rfc3339(time.time_ns()),
+                )
+            state = state.replace(pid=0, pid_start=0, monitor_pid=0, monitor_start=0, ports=(), addresses={}, cgroups=())
+            records.write_state(engine.paths, container_id, state)
+            engine.record("container", "die", container_id, name=container.name, exitCode=str(_KILLED))
+            container = container.replace(state=state)
+    except FileNotFoundError:
+        return None
+    if container.spec.auto_remove:
+        removal.remove_files(engine, container, volumes=True)
+        return None
+    return container
+
+
+def _kill(state: ContainerState) -> None:
+    """The container's first process, if it outlived its monitor, and with it all its processes (pid_namespaces(7))."""
+    if not process.is_alive(state.pid, state.pid_start):
+        return
+    pidfd = process.open_pidfd(state.pid, state.pid_start)
+    try:
+        process.send_signal(pidfd, signals.SIGKILL)
+        process.wait_for_exit(pidfd, 5)
+    finally:
+        os.close(pidfd)
+
+
+def release(engine: Engine, container: Container) -> None:
+    """Addresses, cgroups and the run folder are given back. Idempotent."""
+    for network_id in {entry["network_id"] for entry in container.state.addresses.values()}:
+        for endpoint in store.endpoints(engine.paths, network_id):
+            if endpoint.container_id == container.id:
+                connect.detach(endpoint)
+    store.release_all(engine.paths, container.id)
+    cgroup.remove(container.state.cgroups)
+    files.remove_tree(engine.paths.container_run(container.id))

@@ -1,0 +1,102 @@
+"""Start a container: fork its monitor and wait until the program runs or says why it cannot."""
+
+from __future__ import annotations
+
+import _socket
+import os
+
+from pier.engine import listing, reconcile, records
+from pier.errors import Conflict, NotFound
+from pier.kernel import process
+from pier.runtime.relay import Relay
+from pier.state import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pier.engine.context import Engine
+    from pier.model.container import Container
+
+_SETTLE_SECONDS = 10
+
+
+class Session:
+    """How the user wants to be connected to a container that is being started or attached to."""
+
+    def __init__(
+        self,
+        *,
+        terminal: bool = False,
+        stdin: bool = False,
+        output: bool = False,
+        proxy_signals: bool = True,
+        detach_keys: bytes = b"\x10\x11",
+    ) -> None:
+        self.terminal = terminal
+        self.stdin = stdin
+        self.output = output
+        self.proxy_signals = proxy_signals
+        self.detach_keys = detach_keys
+
+    def relay(self, engine: Engine, fd: int) -> Relay:
+        return Relay(
+            fd,
+            terminal=self.terminal,
+            stdin=self.stdin,
+            output=self.output,
+            proxy_signals=self.proxy_signals,
+            detach_keys=self.detach_keys,
+            warn=engine.warn,
+        )
+
+
+def start(engine: Engine, reference: str) -> Container:
+    """The container runs; at once when it did already. NotFound, and what kept it from starting."""
+    container = listing.find(engine, reference)
+    if container.state.running:
+        return container
+    relay = begin(engine, container, Session())
+    try:
+        relay.wait_started()
+    finally:
+        relay.close()
+    return reconcile.load(engine, container.id) or container
+
+
+def begin(engine: Engine, container: Container, session: Session) -> Relay:
+    """The relay to a new monitor that is starting *container*. `wait_started` tells how that went.
+
+    The caller must have one thread.
+    """
+    try:
+        with records.lock(engine.paths, container.id):
+            current = _settled(engine, container)
+            files.ensure_dir(engine.paths.container_run(container.id))
+            ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+            if os.fork() == 0:
+                _become_monitor(engine, current, theirs.fileno(), output=session.output)
+            theirs.close()
+            return session.relay(engine, ours.detach())
+    except FileNotFoundError as exc:
+        raise NotFound(f"No such container: {container.name}") from exc
+
+
+def _become_monitor(engine: Engine, container: Container, control: int, *, output: bool) -> None:
+    from pier.engine.keeper import ContainerKeeper
+    from pier.runtime import monitor
+
+    monitor.become(ContainerKeeper(engine, container), control, output=output)
+
+
+def _settled(engine: Engine, container: Container) -> Container:
+    """The container, no longer accompanied by the monitor of an earlier run. Conflict while it runs."""
+    state = records.read(engine.paths, container.id).state
+    if reconcile.monitor_alive(state):
+        if state.running or state.status == "restarting":
+            raise Conflict(f"container {container.name} is already running")
+        pidfd = process.open_pidfd(state.monitor_pid, state.monitor_start)
+        try:
+            if not process.wait_for_exit(pidfd, _SETTLE_SECONDS):
+                raise Conflict(f"container {container.name} is being started or stopped by another command")
+        finally:
+            os.close(pidfd)
+    return records.read(engine.paths, container.id)
