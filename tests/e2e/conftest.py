@@ -22,3 +22,13 @@ def simple_api(pier: Pier, tmp_path: Path) -> str:
     """The image of the lab's API; the first test that asks for it builds it."""
     pier("build", "-t", "simple-api", ".", cwd=example_copy(tmp_path / "context"), timeout=BUILD_SECONDS)
     return "simple-api"
+
+
+@pytest.fixture
+def registry(image_store: Path, tmp_path: Path) -> Iterator[registries.Registry]:
+    """A registry on this machine; the images come from the prepared store."""
+    lacking = registries.missing()
+    if lacking:
+        pytest.skip(f"needs {lacking} (apt)")
+    with registries.serve(tmp_path, image_store) as served:
+        yield served
