@@ -1,4 +1,6 @@
-"""Archives that ADD unpacks, and contexts that arrive as one. Trusts no name in them: every member goes through `Placer`."""
+"""Archives that ADD unpacks, and contexts that arrive as one. Trusts no name in them: every member goes through
+`Placer`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ def is_archive(real: str) -> bool:
 
 
 def unpack(stream: IO[bytes], placer: Placer, destination: str, owner: tuple[int, int] | None, *, spoken: str) -> None:
-    """Everything in the archive *stream* under *destination*; owners, modes and times of the archive unless *owner* is given.
+    """Everything in the archive *stream* under *destination*; owners, modes and times of the archive unless *owner* is
+    given.
 
     Corrupt when it is damaged, Invalid for a member that cannot be placed. *spoken* names the archive in messages.
     """

@@ -1,7 +1,8 @@
 """The build cache: which layer a step made last time, and which image a whole build ended in.
 
-Keyed by content (`StepPlan.key`), so a hit is never stale. A record whose layer was collected meanwhile is a miss. Layers
-that no image holds yet are pinned, so that a build that failed goes on where it stopped; `forget` releases them.
+Keyed by content (`StepPlan.key`), so a hit is never stale. A record whose layer was collected meanwhile is a miss.
+Layers that no image holds yet are pinned, so that a build that failed goes on where it stopped; `forget` releases
+them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Values of the image configuration, from the words of ENV, EXPOSE, WORKDIR, STOPSIGNAL, HEALTHCHECK and --chmod. Pure."""
+"""Values of the image configuration, from the words of ENV, EXPOSE, WORKDIR, STOPSIGNAL, HEALTHCHECK and --chmod.
+Pure.
+"""
 
 from __future__ import annotations
 

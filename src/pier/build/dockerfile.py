@@ -31,7 +31,9 @@ class Dockerfile(Record):
 
 
 def parse(text: str, file: str = "Dockerfile") -> Dockerfile:
-    """The Dockerfile that *text* is. SyntaxProblem with the line and the likely word; Unsupported for what pier refuses."""
+    """The Dockerfile that *text* is. SyntaxProblem with the line and the likely word; Unsupported for what pier
+    refuses.
+    """
     listing = read(text, file)
     instructions = [instruction(listing, line) for line in listing.instructions]
     if not instructions:

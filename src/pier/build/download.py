@@ -36,7 +36,8 @@ def file_name(url: str) -> str:
 
 
 def fetch(url: str, directory: str, checksum: str, *, ca_bundle: str, name: str) -> Download:
-    """*url* as a file in *directory*. *checksum* is `sha256:…` or "": Corrupt when it differs. *ca_bundle*: a file, or "".
+    """*url* as a file in *directory*. *checksum* is `sha256:…` or "": Corrupt when it differs. *ca_bundle*: a file, or
+    "".
 
     Unavailable when nobody answers; NotFound and Denied when the server says so.
     """

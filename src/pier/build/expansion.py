@@ -41,7 +41,7 @@ def expand_words(text: str, variables: Mapping[str, str], escape: str = "\\") ->
 
 
 def expand_document(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
-    """The body of a here-document: quotes are ordinary characters; a backslash escapes only a dollar sign and itself."""
+    """The body of a here-document: quotes are ordinary characters; a backslash escapes only dollars and itself."""
     return _Reader(text, variables, escape).document()
 
 

@@ -101,7 +101,7 @@ def _copy(draft: Draft) -> ins.Copy:
     words = json_words(draft.rest) or tuple(draft.words())
     if len(words) < 2:
         raise Invalid(
-            f"{draft.keyword} requires at least two arguments, but only {len(words)} {'was' if len(words) == 1 else 'were'} provided",
+            f"{draft.keyword} requires at least two arguments, but only {len(words)} provided",
             hint=f"{draft.keyword} source… destination",
         )
     return ins.Copy(

@@ -1,4 +1,5 @@
-"""What build steps need from the host's environment to reach the network as the host does: proxies, a private CA, mirrors.
+"""What build steps need from the host's environment to reach the network as the host does: proxies, a private CA,
+mirrors.
 
 Decides from the variables passed in. Nothing of it is recorded in an image or in a cache key
 (docs/decisions/0010-host-settings-in-build-steps.md).
@@ -49,7 +50,8 @@ _PLAIN = ("PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT", "PIP_RETRIES", "UV_HTTP_TIM
 
 
 class HostEnvironment(Record):
-    """*proxies* by name, as the host spells them; *ca_bundle* a file, or ""; *settings*: the package managers' variables.
+    """*proxies* by name, as the host spells them; *ca_bundle* a file, or ""; *settings*: the package managers'
+    variables.
 
     *withheld* names the variables that were not passed on because they hold a password.
     """

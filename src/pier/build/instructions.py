@@ -1,4 +1,4 @@
-"""What a Dockerfile can say, one record per instruction. Values are as written: variables are not yet expanded. Pure."""
+"""What a Dockerfile can say, one record per instruction. Values are as written: nothing is expanded yet. Pure."""
 
 from __future__ import annotations
 

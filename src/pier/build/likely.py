@@ -1,4 +1,6 @@
-"""The word a person most likely meant. Loaded only when something was mistyped: `difflib` costs more than a cached build may."""
+"""The word a person most likely meant. Loaded only when something was mistyped: `difflib` costs more than a cached
+build may.
+"""
 
 from __future__ import annotations
 

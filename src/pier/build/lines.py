@@ -14,7 +14,9 @@ _WITH_HEREDOCS = ("RUN", "COPY", "ADD", "ONBUILD")
 
 
 class Heredoc(Record):
-    """`<<name` with the lines up to *name*. *expand*: the name was not quoted; *chomp*: `<<-`, leading tabs do not count."""
+    """`<<name` with the lines up to *name*. *expand*: the name was not quoted; *chomp*: `<<-`, leading tabs do not
+    count.
+    """
 
     name: str
     content: str
@@ -75,7 +77,9 @@ class _Cutter:
         return self.blank.replace(escape=self.escape, instructions=tuple(found))
 
     def directives(self) -> None:
-        """`# name=value` lines at the very top; the first line of another kind ends them (reference, "Parser directives")."""
+        """`# name=value` lines at the very top; the first line of another kind ends them (reference, "Parser
+        directives").
+        """
         seen: set[str] = set()
         while self.at < len(self.raw):
             name, value = _directive(self.raw[self.at])
@@ -143,7 +147,9 @@ class _Cutter:
 
 
 def heredoc_opening(word: str) -> Heredoc | None:
-    """The here-document that *word* opens (`<<EOF`, `<<-EOF`, `3<<"EOF"`), still without content; None when it opens none."""
+    """The here-document that *word* opens (`<<EOF`, `<<-EOF`, `3<<"EOF"`), still without content; None when it opens
+    none.
+    """
     rest = word.lstrip("0123456789")
     if not rest.startswith("<<"):
         return None

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO, Literal
 
-    EventKind = Literal["started", "output", "cached", "done", "failed", "warning", "note"]
+    EventKind = Literal["started", "output", "waiting", "cached", "done", "failed", "warning"]
 
 
 class Secret(Record):
@@ -42,6 +42,7 @@ class BuildOptions(Record):
     network: str = "default"
     platform: str = ""
     secrets: tuple[Secret, ...] = ()
+    shm_bytes: int = 64 << 20
     extra_hosts: tuple[tuple[str, str], ...] = ()
     host: HostEnvironment = HostEnvironment()
 
@@ -49,7 +50,8 @@ class BuildOptions(Record):
 class BuildEvent(Record):
     """Something a person may want to see. *vertex* numbers the step over the whole build, *label* is `[builder 2/5]`.
 
-    *text*: the instruction (started, cached), a line of output, or a message. *seconds*: how long it took (done, failed).
+    *text*: the instruction, a line of output, or a message. *seconds*: how long it took (done, failed) or takes
+    (waiting: nothing came for a moment, so that a clock can go on).
     """
 
     kind: EventKind

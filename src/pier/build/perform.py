@@ -1,4 +1,6 @@
-"""Makes the layer of one step: runs a command, copies files, makes a working directory. Decides nothing about caching."""
+"""Makes the layer of one step: runs a command, copies files, makes a working directory. Decides nothing about
+caching.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,7 @@ class Selector:
         from pier.build import download
 
         last = posixpath.basename(copy.destination)
-        name = download.file_name(url) if not last else last
+        name = last if last else download.file_name(url)
         os.makedirs(self._downloads, exist_ok=True)
         return download.fetch(url, self._downloads, copy.checksum, ca_bundle=self._host.ca_bundle, name=name)
 

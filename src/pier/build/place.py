@@ -27,7 +27,9 @@ _CHUNK = 1 << 24
 
 
 class Attributes(Record):
-    """What an entry gets besides its content. *mtime_ns* -1 for now; *xattrs* is a file to take extended attributes from."""
+    """What an entry gets besides its content. *mtime_ns* -1 for now; *xattrs* is a file to take extended attributes
+    from.
+    """
 
     mode: int
     uid: int = 0
@@ -73,7 +75,9 @@ class Placer:
             os.close(fd)
 
     def file(self, directory: str, name: str, attributes: Attributes, write: Callable[[int], None]) -> str:
-        """A regular file that *write* fills through its fd. Replaces a file or a symlink of that name. Returns its path."""
+        """A regular file that *write* fills through its fd. Replaces a file or a symlink of that name. Returns its
+        path.
+        """
         with _Opened(self._open(directory, Attributes(mode=0o755))) as parent:
             self._clear(parent, directory, name)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

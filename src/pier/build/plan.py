@@ -1,4 +1,7 @@
-"""Instructions of one stage into steps: ARG and ENV scopes, expansion, defaults, the configuration each step leaves. Pure."""
+"""Instructions of one stage into steps: ARG and ENV scopes, expansion, defaults, the configuration each step leaves.
+
+Pure: reads no file, and asks the image only for its configuration.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ DEFAULT_SHELL = ("/bin/sh", "-c")
 
 
 class StageInput(Record):
-    """What a stage is planned from. *config* and *author* are the base's; *prefix* names the stage in labels, or is ""."""
+    """What a stage is planned from. *config* and *author* are the base's; *prefix* names the stage in labels, or is
+    "".
+    """
 
     NESTED = {"stage": Stage, "config": ImageConfig}
 

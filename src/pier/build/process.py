@@ -1,13 +1,14 @@
 """One RUN in a process of its own: its output line by line to a callback, its exit code or error as the answer.
 
-The engine's process must stay single-threaded (`runtime.launch`), so the waiting is done by a forked child. It dies with
-its parent, and the command with it.
+The engine's process must stay single-threaded (`runtime.launch`), so the waiting is done by a forked child. It dies
+with its parent, and the command with it.
 """
 
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import os
+import select
 
 from pier.errors import Bug
 from pier.kernel import process
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from pier.state.paths import Paths
 
 _LONGEST_LINE = 1 << 16
+_WAIT_SECONDS = 0.2
 
 
-def run(paths: Paths, spec: StepSpec, on_line: Callable[[str], None]) -> int:
+def run(paths: Paths, spec: StepSpec, on_line: Callable[[str], None], on_wait: Callable[[], None]) -> int:
     """The exit code of *spec*'s command. Each line of its output goes to *on_line* as it comes, without its end.
 
-    Whatever `run_step` raises is raised here. When *on_line* raises, or Ctrl-C comes, the command is killed first.
+    *on_wait* is called while nothing comes, several times a second. Whatever `run_step` raises is raised here.
+    When a callback raises, or Ctrl-C comes, the command is killed first.
     """
     ours, theirs = handshake.pair()
     reading, writing = os.pipe()
@@ -41,7 +44,7 @@ def run(paths: Paths, spec: StepSpec, on_line: Callable[[str], None]) -> int:
     os.close(writing)
     try:
         try:
-            _pump(reading, on_line)
+            _pump(reading, on_line, on_wait)
             message, _ = handshake.receive(ours)
         except BaseException:
             os.kill(child, _signal.SIGTERM)
@@ -74,9 +77,15 @@ def _in_child(paths: Paths, spec: StepSpec, output: int, socket: _socket.socket)
     os._exit(0)
 
 
-def _pump(fd: int, on_line: Callable[[str], None]) -> None:
+def _pump(fd: int, on_line: Callable[[str], None], on_wait: Callable[[], None]) -> None:
     rest = b""
-    while block := os.read(fd, 1 << 16):
+    while True:
+        if not select.select([fd], [], [], _WAIT_SECONDS)[0]:
+            on_wait()
+            continue
+        block = os.read(fd, 1 << 16)
+        if not block:
+            break
         *lines, rest = (rest + block).split(b"\n")
         for line in lines:
             on_line(_text(line))

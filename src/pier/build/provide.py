@@ -38,7 +38,7 @@ class Provided(Record):
 
 
 class Provider:
-    """Provides for the steps of one build. *mounts* is the folder of cache mounts; *origin* knows what `from=` names."""
+    """Provides for the steps of one build. *mounts*: the folder of cache mounts; *origin* knows what `from=` names."""
 
     def __init__(self, options: BuildOptions, mounts: str, origin: Callable[[str], Origin]) -> None:
         self._options = options
@@ -73,7 +73,9 @@ class Provider:
         return Provided(binds=((os.path.realpath(bundle), CA_TARGET, True),))
 
     def _network_files(self, run: RunPlan, scratch: str) -> Provided:
-        """/etc/hosts and /etc/resolv.conf, copies of the host's where the step uses its network, as BuildKit gives them."""
+        """/etc/hosts and /etc/resolv.conf, copies of the host's where the step uses its network, as BuildKit gives
+        them.
+        """
         extra = "".join(f"{address}\t{name}\n" for name, address in self._options.extra_hosts)
         hosts, resolver = _LOCALHOST, ""
         if run.network == "host":
@@ -134,7 +136,12 @@ class Provider:
         os.chmod(path, mount.mode if mount.mode >= 0 else 0o755)
 
     def _copied(self, mount: RunMount, scratch: str) -> str:
-        """A copy of the source: the build context without what is ignored, or a part of a stage. Writes to it are lost."""
+        """The source itself where nobody can change it, else a copy: without what is ignored, and its changes are
+        lost.
+        """
+        origin = self._origin(mount.source_stage)
+        if mount.readonly and not mount.source_stage and origin.rules is None:
+            return find(origin, mount.source or "/")[0].node.real
         os.mkdir(scratch, 0o755)
         found = self._fill(mount, scratch)
         return scratch if found.node.is_dir else f"{scratch}/{found.name}"

@@ -19,10 +19,12 @@ class Reporter:
     def __init__(self, on_event: Callable[[BuildEvent], None]) -> None:
         self._on_event = on_event
         self._vertex = 0
+        self._began = 0.0
 
     def step(self, label: str, text: str) -> Step:
         """`with reporter.step(…):` around the work: started, then done or failed with its seconds."""
         self._vertex += 1
+        self._began = time.monotonic()
         return Step(self._on_event, self._vertex, label, text)
 
     def cached(self, label: str, text: str) -> None:
@@ -33,6 +35,11 @@ class Reporter:
     def line(self, text: str) -> None:
         """One line of output of the step at hand."""
         self._on_event(BuildEvent(kind="output", vertex=self._vertex, text=text))
+
+    def wait(self) -> None:
+        """The step at hand goes on without a word."""
+        seconds = time.monotonic() - self._began
+        self._on_event(BuildEvent(kind="waiting", vertex=self._vertex, seconds=seconds))
 
     def warn(self, text: str) -> None:
         """Something a person should know, about no step in particular."""

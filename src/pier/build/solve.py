@@ -93,7 +93,7 @@ class Solver:
         warn = self._report.warn
         self._opened = opened
         self._selector = Selector(opened, contents, scratch + "/downloads", self._options.host, warn)
-        self._worker = Worker(self._store, self._options, scratch, self._report.line)
+        self._worker = Worker(self._store, self._options, scratch, self._report)
         for name in self._options.host.withheld:
             warn(f"{name} holds a password and is not given to build steps; pass it with --secret")
 

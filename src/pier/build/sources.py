@@ -19,7 +19,9 @@ _MAGIC = "*?[\\"
 
 
 class Found(Record):
-    """One entry to copy. *name* is what it is called inside a directory; *node* is no symlink, since sources are followed."""
+    """One entry to copy. *name* is what it is called inside a directory; *node* is no symlink, since sources are
+    followed.
+    """
 
     NESTED = {"node": Node}
 

@@ -15,7 +15,9 @@ _FORMAT = 1
 
 
 class RunPlan(Record):
-    """A command to run. *env* holds ARGs and ENV, without what the host adds. *script*: name and text of a file to execute."""
+    """A command to run. *env* holds ARGs and ENV, without what the host adds. *script*: name and text of a file to
+    execute.
+    """
 
     NESTED = {"mounts": RunMount}
 
@@ -36,7 +38,9 @@ class Inline(Record):
 
 
 class CopyPlan(Record):
-    """Files to copy. *destination* is absolute and keeps its trailing slash. *sources* are as expanded; *mode* -1 keeps modes."""
+    """Files to copy. *destination* is absolute and keeps its trailing slash. *sources* are as expanded; *mode* -1
+    keeps modes.
+    """
 
     NESTED = {"inline": Inline}
 
@@ -53,7 +57,8 @@ class CopyPlan(Record):
 
 
 class StepPlan(Record):
-    """One instruction, decided. At most one of *run*, *copy* and *directory* is set; a step with none changes only *config*.
+    """One instruction, decided. At most one of *run*, *copy* and *directory* is set; a step with none changes only
+    *config*.
 
     *config* is the image's configuration after the step; *label* is `[builder 2/5]`, "" for steps that make no layer.
     """
@@ -96,7 +101,7 @@ class StepPlan(Record):
 
 
 class StagePlan(Record):
-    """All steps of one stage, after its base. *config*: of the image it makes; *unused*: build args no ARG asked for."""
+    """All steps of one stage, after its base. *config*: of the image it makes; *consumed*: build args an ARG took."""
 
     NESTED = {"steps": StepPlan, "config": ImageConfig}
 

@@ -1,4 +1,5 @@
-"""Copies found sources into an image: Dockerfile's rules for what lands where, who owns it, which mode and time it keeps.
+"""Copies found sources into an image: Dockerfile's rules for what lands where, who owns it, which mode and time it
+keeps.
 
 Rules: Dockerfile reference, "COPY". From the build context everything belongs to root, from a stage owners are kept;
 --chown and --chmod win. A directory's contents are copied, not itself.

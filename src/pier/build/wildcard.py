@@ -15,7 +15,9 @@ def is_pattern(text: str) -> bool:
 
 
 def compiled(pattern: str, *, below: bool = False) -> re.Pattern[str]:
-    """Matches whole relative paths; with *below* also everything under a matching directory. Invalid for a bad pattern."""
+    """Matches whole relative paths; with *below* also everything under a matching directory. Invalid for a bad
+    pattern.
+    """
     try:
         return re.compile(f"(?:{expression(pattern)}){'(?:/.*)?' if below else ''}", re.DOTALL)
     except re.error as exc:

@@ -128,7 +128,9 @@ def name_values(instruction: str, text: str, escape: str = "\\") -> tuple[tuple[
 
 
 def json_words(text: str) -> tuple[str, ...] | None:
-    """The words of `["a", "b"]`; None when *text* is no JSON array. Invalid when it is one of other things than strings."""
+    """The words of `["a", "b"]`; None when *text* is no JSON array. Invalid when it is one of other things than
+    strings.
+    """
     bare = text.strip()
     if not bare.startswith("["):
         return None

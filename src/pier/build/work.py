@@ -1,4 +1,6 @@
-"""Makes layers: each step gets an upper directory of its own, which becomes the layer. Loaded when a step is not cached."""
+"""Makes layers: each step gets an upper directory of its own, which becomes the layer. Loaded when a step is not
+cached.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from pier.build.options import BuildOptions
     from pier.build.perform import Selected
+    from pier.build.report import Reporter
     from pier.build.sources import Origin
     from pier.build.steps import RunPlan, StepPlan
     from pier.images.store import ImageStore
@@ -32,13 +35,13 @@ class StepFailed(PierError):
 
 
 class Worker:
-    """Works in the folder *scratch*, one step after the other. *on_line* takes the output of commands."""
+    """Works in the folder *scratch*, one step after the other."""
 
-    def __init__(self, store: ImageStore, options: BuildOptions, scratch: str, on_line: Callable[[str], None]) -> None:
+    def __init__(self, store: ImageStore, options: BuildOptions, scratch: str, report: Reporter) -> None:
         self._store = store
         self._options = options
         self._scratch = scratch
-        self._on_line = on_line
+        self._report = report
         self._count = 0
 
     def make(
@@ -77,7 +80,7 @@ class Worker:
         def on_line(line: str) -> None:
             tail.append(line)
             del tail[:-_TAIL]
-            self._on_line(line)
+            self._report.line(line)
 
         with ExitStack() as held:
             mounts = self._store.paths.cache + "/build/mounts"
@@ -94,8 +97,9 @@ class Worker:
                 binds=provided.binds,
                 tmpfs=provided.tmpfs,
                 network=run.network,
+                shm_bytes=self._options.shm_bytes,
             )
-            code = run_process(self._store.paths, spec, on_line)
+            code = run_process(self._store.paths, spec, on_line, self._report.wait)
         if code:
             raise _failed(run, code, tail)
 
