@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import registry as registries
 from harness import Pier
 from project import BUILD_SECONDS, Stack, example_copy
 

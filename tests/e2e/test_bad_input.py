@@ -262,7 +262,7 @@ def test_a_full_disk_at_pull_is_said_and_leaves_no_image(pier: Pier, tmp_path: P
         assert refused.code == 1
         _one_error(refused, "space")
         assert poor.run("images", "-q").out == ""
-        assert not [path for path in (poor.root / "tmp").glob("*")]
+        assert not list((poor.root / "tmp").glob("*"))
 
 
 def test_a_full_disk_at_build_is_said_and_leaves_no_layer(pier: Pier, tmp_path: Path) -> None:
