@@ -54,7 +54,7 @@ def images(session: Session, arguments: Arguments) -> int:
     store = session.engine.images
     found = _filtered(store, filters(arguments.texts("filter")))
     pattern = arguments.positionals[0] if arguments.positionals else ""
-    lines = [line for image in found for line in _lines(image, with_digests=arguments.flag("digests"))]
+    lines = [line for image in found for line in _lines(image)]
     if pattern:
         lines = [line for line in lines if _is_named(line, pattern)]
     whole, chosen = arguments.flag("no-trunc"), arguments.text("format")
@@ -91,15 +91,15 @@ def _getters(now: float, *, no_trunc: bool) -> dict[str, Callable[[Line], Any]]:
     }
 
 
-def _lines(image: Image, *, with_digests: bool) -> list[Line]:
+def _lines(image: Image) -> list[Line]:
     digests = {ref.familiar_repository: ref.digest for ref in map(reference.parse, image.repo_digests)}
     lines = []
     for ref in map(reference.parse, image.repo_tags):
         repository = ref.familiar_repository
         lines.append(Line(image=image, repository=repository, tag=ref.tag, digest=digests.get(repository, NONE)))
-    if lines:
-        return lines
-    return [Line(image=image, repository=name, digest=digest) for name, digest in digests.items()] or [Line(image=image)]
+    if not lines:
+        lines = [Line(image=image, repository=name, digest=digest) for name, digest in digests.items()]
+    return lines or [Line(image=image)]
 
 
 def _is_named(line: Line, pattern: str) -> bool:
@@ -148,7 +148,7 @@ def _label(_store: ImageStore, texts: tuple[str, ...]) -> Callable[[Image], bool
 
 
 def _reference(_store: ImageStore, texts: tuple[str, ...]) -> Callable[[Image], bool]:
-    return lambda image: any(_is_named(line, text) for line in _lines(image, with_digests=False) for text in texts)
+    return lambda image: any(_is_named(line, text) for line in _lines(image) for text in texts)
 
 
 def _before(store: ImageStore, texts: tuple[str, ...]) -> Callable[[Image], bool]:

@@ -101,7 +101,7 @@ def _find(engine: Engine, name: str, looks: Sequence[Look], size: bool) -> dict[
             # What cannot name an image may well name a network.
             if len(looks) == 1:
                 raise
-    raise NotFound(f"No such object: {name}", hint="pier ps -a, pier images, pier volume ls and pier network ls list them")
+    raise NotFound(f"No such object: {name}", hint="pier ps -a, pier images, pier volume ls, pier network ls")
 
 
 def _one_kind(look: Look) -> Callable[[Session, Arguments], int]:

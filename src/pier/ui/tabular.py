@@ -13,10 +13,13 @@ _LEAST = 10
 _GAP = 3
 
 
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """*rows* of equally many cells, the first row being the header, as text with a newline after each."""
+def table(rows: Iterable[Sequence[str]], *, least: int = _LEAST) -> str:
+    """*rows* of equally many cells, the first row being the header, as text with a newline after each.
+
+    Columns are *least* characters wide, or wider.
+    """
     rows = list(rows)
-    widths = [max(_LEAST, max(map(len, column)) + _GAP) for column in zip(*rows, strict=True)][:-1]
+    widths = [max(least, max(map(len, column)) + _GAP) for column in zip(*rows, strict=True)][:-1]
     lines = []
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]

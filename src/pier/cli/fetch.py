@@ -1,0 +1,120 @@
+"""An image that is not here yet: from a registry, or assembled from a recipe where none answers. Says which.
+
+Needs the installed libraries: lean commands call `table.reach_libraries` first.
+"""
+
+from __future__ import annotations
+
+import time
+
+from pier.errors import Invalid, NotFound, Unavailable
+from pier.model import reference
+from pier.ui.progress import Progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pier.cli.session import Session
+    from pier.images.pull import Progress as Step
+    from pier.model.image import Image
+    from pier.model.reference import Reference
+    from pier.recipes import Recipe, RecipeEvent
+    from pier.ui.progress import Stream
+
+POLICIES = ("auto", "never", "only")
+
+
+def policy(session: Session, typed: str = "") -> str:
+    """When recipes may be used: as typed, else as PIER_RECIPES says, else auto. Invalid for another word."""
+    chosen = typed or session.environ.get("PIER_RECIPES", "") or "auto"
+    if chosen not in POLICIES:
+        raise Invalid(f"unknown recipe policy: {chosen}", hint="one of " + ", ".join(POLICIES))
+    return chosen
+
+
+def fetch(
+    session: Session, name: str, *, stream: Stream, recipes: str = "auto", platform: str = "", quiet: bool = False
+) -> Image:
+    """The image *name*, now in the store; progress goes to *stream* unless *quiet*, warnings to stderr.
+
+    *recipes*: auto (where no registry answers), never, or only. NotFound, Denied, Unavailable as the registry says.
+    """
+    from pier.recipes import find
+
+    ref = reference.parse(name)
+    recipe = find(ref) if recipes != "never" and not ref.digest else None
+    show = _Show(session, stream, quiet=quiet)
+    if recipes == "only":
+        if recipe is None:
+            raise NotFound(f"no recipe makes {ref.familiar()}", hint=_known())
+        return _assemble(session, recipe, show)
+    try:
+        return _pull(session, ref, platform, show)
+    except Unavailable as exc:
+        if recipe is None:
+            exc.hint = exc.hint or f"without a registry, recipes make {_known()}"
+            raise
+        session.warn(f"{exc.message}; making {ref.familiar()} from pier's recipe instead")
+        return _assemble(session, recipe, show)
+
+
+def _known() -> str:
+    from pier.recipes import names
+
+    return ", ".join(names())
+
+
+def _pull(session: Session, ref: Reference, platform: str, show: _Show) -> Image:
+    from pier.images.pull import pull
+    from pier.images.registry import options_from
+
+    return pull(
+        session.engine.images,
+        ref,
+        platform=platform or None,
+        on_progress=show.pulled,
+        options=options_from(session.environ),
+    )
+
+
+def _assemble(session: Session, recipe: Recipe, show: _Show) -> Image:
+    from pier.recipes import assemble
+
+    return assemble(session.engine, recipe, on_event=show.assembled)
+
+
+class _Show:
+    """Turns the events of pulls and assemblies into lines."""
+
+    def __init__(self, session: Session, stream: Stream, *, quiet: bool) -> None:
+        self._session = session
+        self._quiet = quiet
+        self._lines = Progress(stream)
+        self._began = time.monotonic()
+
+    def pulled(self, step: Step) -> None:
+        if self._quiet:
+            return
+        if step.layer and not step.status.startswith("Pulling from"):
+            self._lines.update(step.layer, step.status, step.current, step.total)
+        else:
+            self._lines.say(f"{step.layer}: {step.status}" if step.layer else step.status)
+
+    def assembled(self, event: RecipeEvent) -> None:
+        if event.kind == "warning":
+            self._lines.end()
+            self._session.warn(event.text)
+        elif not self._quiet:
+            self._stage(event)
+
+    def _stage(self, event: RecipeEvent) -> None:
+        if event.kind in ("begin", "wait"):
+            self._lines.say(f"{event.recipe}: {event.text}")
+        elif event.kind == "done":
+            self._lines.say(f"{event.recipe}: Assembled in {event.seconds:.1f}s")
+        elif event.kind == "build" and event.event is not None:
+            if event.event.kind == "started":
+                self._lines.update(f"  {event.event.label}", event.event.text)
+        else:
+            words = {"index": "Reading package lists", "unpack": "Unpacking packages"}
+            words |= {"configure": "Configuring packages", "pack": "Packing the layer"}
+            self._lines.update(event.recipe, words.get(event.kind, event.kind), event.done, event.total)
