@@ -331,10 +331,12 @@ def test_the_default_security_profile_is_on(pier: Pier) -> None:
 
 def test_a_hostile_image_runs_nothing_before_its_program(pier: Pier, tmp_path: Path) -> None:
     """No import and no NSS look-up after the root has changed: design, security rules."""
+    library = "/usr/lib/python3.11"
+    planted = 'open("/owned", "w")'
     (tmp_path / "Dockerfile").write_text(
         "FROM alpine\n"
-        'RUN mkdir -p /usr/lib/python3.11 /lib/x86_64-linux-gnu && echo \'open("/owned","w")\' > /usr/lib/python3.11/pwd.py\n'
-        'RUN for m in encodings os pwd grp codecs json; do echo \'open("/owned","w")\' > /usr/lib/python3.11/$m.py; done\n'
+        f"RUN mkdir -p {library} /lib/x86_64-linux-gnu\n"
+        f"RUN for m in encodings os pwd grp json; do echo '{planted}' > {library}/$m.py; done\n"
         "RUN echo 'passwd: files evil' > /etc/nsswitch.conf && echo bad > /lib/x86_64-linux-gnu/libnss_evil.so.2\n"
     )
     pier("build", "-t", "hostile", tmp_path)
