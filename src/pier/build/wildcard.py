@@ -60,14 +60,19 @@ def _character_class(pattern: str, start: int) -> tuple[str, int]:
     at = start + 1
     negated = pattern[at : at + 1] == "^"
     at += negated
-    body: list[str] = []
-    while at < len(pattern) and (pattern[at] != "]" or not body):
-        if pattern[at] == "\\" and at + 1 < len(pattern):
-            at += 1
-            body.append(re.escape(pattern[at]))
-        else:
-            body.append("-" if pattern[at] == "-" else re.escape(pattern[at]))
+    ranges: list[str] = []
+    while pattern[at : at + 1] != "]" or not ranges:
+        first, at = _class_member(pattern, at)
+        last = first
+        if pattern[at : at + 1] == "-":
+            last, at = _class_member(pattern, at + 1)
+        ranges.append(first if first == last else f"{first}-{last}")
+    return f"(?!/)[{'^' if negated else ''}{''.join(ranges)}]", at + 1
+
+
+def _class_member(pattern: str, at: int) -> tuple[str, int]:
+    if pattern[at : at + 1] == "\\":
         at += 1
     if at >= len(pattern):
         raise Invalid(f"bad pattern: {pattern}", why="a [ is never closed")
-    return f"(?!/)[{'^' if negated else ''}{''.join(body)}]", at + 1
+    return re.escape(pattern[at]), at + 1
