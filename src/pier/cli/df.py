@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pier.cli.options import Arguments
     from pier.cli.session import Session
-    from pier.engine.disk import ImageUse, Usage
+    from pier.engine.disk import ContainerUse, ImageUse, Usage
 
 HEADERS = {
     "Type": "TYPE",
@@ -37,8 +37,9 @@ def df(session: Session, arguments: Arguments) -> int:
     if arguments.flag("verbose") and not chosen:
         sys.stdout.write(_verbose(found, time.time()))
         return 0
+    rows, columns = summary(found), tuple(HEADERS)
     sys.stdout.write(
-        listing(summary(found), chosen, headers=HEADERS, columns=tuple(HEADERS), type_name="*formatter.diskUsageContext")
+        listing(rows, chosen, headers=HEADERS, columns=columns, type_name="*formatter.diskUsageContext")
     )
     return 0
 
@@ -49,8 +50,9 @@ def summary(found: Usage) -> list[dict[str, str]]:
     idle = [use for use in containers if not use.container.state.running]
     unused = [use for use in volumes if not use.links]
     cache = sum(use.size for use in found.cache)
+    active = sum(use.containers > 0 for use in found.images)
     return [
-        _row("Images", len(found.images), sum(use.containers > 0 for use in found.images), found.layers, found.idle_layers),
+        _row("Images", len(found.images), active, found.layers, found.idle_layers),
         _row(
             "Containers",
             len(containers),
@@ -81,30 +83,37 @@ def _row(kind: str, total: int, active: int, size: int, reclaimable: int, *, per
 
 
 def _verbose(found: Usage, now: float) -> str:
-    images = [("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS")]
-    images += [row for use in found.images for row in _image_rows(use, now)]
-    containers = [("CONTAINER ID", "IMAGE", "COMMAND", "NETWORKS", "SIZE", "CREATED", "STATUS", "NAMES")]
-    containers += [
-        (
-            use.container.short_id,
-            use.container.spec.image,
-            f'"{ellipsis(" ".join(use.container.spec.argv), 20)}"',
-            networks_of(use.container),
-            decimal_size(use.size, 3),
-            times.ago(times.epoch(use.container.spec.created), now),
-            times.status(use.container.state, now),
-            use.container.name,
-        )
-        for use in found.containers
-    ]
-    volumes = [("VOLUME NAME", "LINKS", "SIZE")]
-    volumes += [(use.volume.name, str(use.links), decimal_size(use.size)) for use in found.volumes]
-    cache = [("CACHE ID", "SIZE")]
-    cache += [(use.name[:24], decimal_size(use.size)) for use in found.cache]
+    images = [row for use in found.images for row in _image_rows(use, now)]
+    containers = [_container_row(use, now) for use in found.containers]
+    volumes = [(use.volume.name, str(use.links), decimal_size(use.size)) for use in found.volumes]
+    cache = [(use.name[:24], decimal_size(use.size)) for use in found.cache]
     total = decimal_size(sum(use.size for use in found.cache))
+    parts = (
+        ("Images space usage:", tabular.table([_IMAGE_TITLES, *images])),
+        ("Containers space usage:", tabular.table([_CONTAINER_TITLES, *containers])),
+        ("Local Volumes space usage:", tabular.table([_VOLUME_TITLES, *volumes])),
+        (f"Build cache usage: {total}", tabular.table([_CACHE_TITLES, *cache])),
+    )
+    return "\n".join(f"{title}\n\n{text}" for title, text in parts)
+
+
+_IMAGE_TITLES = ("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS")
+_CONTAINER_TITLES = ("CONTAINER ID", "IMAGE", "COMMAND", "NETWORKS", "SIZE", "CREATED", "STATUS", "NAMES")
+_VOLUME_TITLES = ("VOLUME NAME", "LINKS", "SIZE")
+_CACHE_TITLES = ("CACHE ID", "SIZE")
+
+
+def _container_row(use: ContainerUse, now: float) -> tuple[str, ...]:
+    found = use.container
     return (
-        f"Images space usage:\n\n{tabular.table(images)}\nContainers space usage:\n\n{tabular.table(containers)}"
-        f"\nLocal Volumes space usage:\n\n{tabular.table(volumes)}\nBuild cache usage: {total}\n\n{tabular.table(cache)}"
+        found.short_id,
+        found.spec.image,
+        f'"{ellipsis(" ".join(found.spec.argv), 20)}"',
+        networks_of(found),
+        decimal_size(use.size, 3),
+        times.ago(times.epoch(found.spec.created), now),
+        times.status(found.state, now),
+        found.name,
     )
 
 

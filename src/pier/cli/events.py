@@ -67,32 +67,33 @@ def _end(path: str) -> int:
 
 
 def _condition(wanted: dict[str, tuple[str, ...]]) -> Callable[[Event], bool]:
+    checks = [_check(key, texts) for key, texts in wanted.items()]
+    return lambda event: all(check(event) for check in checks)
+
+
+def _check(key: str, texts: tuple[str, ...]) -> Callable[[Event], bool]:
     from pier.engine.filters import has_labels
 
-    checks: list[Callable[[Event], bool]] = []
-    for key, texts in wanted.items():
-        if key == "type":
-            checks.append(lambda event, texts=texts: event["Type"] in texts)
-        elif key == "event":
-            checks.append(lambda event, texts=texts: str(event["Action"]).partition(":")[0] in texts)
-        elif key == "label":
-            checks.append(lambda event, texts=texts: has_labels(texts, event["Actor"]["Attributes"]))
-        elif key == "scope":
-            checks.append(lambda event, texts=texts: event["scope"] in texts)
-        elif key in _KINDS:
-            checks.append(lambda event, key=key, texts=texts: _concerns(event, key, texts))
-        else:
-            known = ", ".join(("event", "label", "scope", "type", *_KINDS))
-            raise Invalid(f"invalid filter '{key}'", hint=f"one of {known}")
-    return lambda event: all(check(event) for check in checks)
+    if key == "type":
+        return lambda event: event["Type"] in texts
+    if key == "event":
+        return lambda event: str(event["Action"]).partition(":")[0] in texts
+    if key == "label":
+        return lambda event: has_labels(texts, event["Actor"]["Attributes"])
+    if key == "scope":
+        return lambda event: event["scope"] in texts
+    if key in _KINDS:
+        return lambda event: _concerns(event, key, texts)
+    known = ", ".join(("event", "label", "scope", "type", *_KINDS))
+    raise Invalid(f"invalid filter '{key}'", hint=f"one of {known}")
 
 
 def _concerns(event: Event, kind: str, texts: tuple[str, ...]) -> bool:
     actor = event["Actor"]
     names = (actor["ID"], actor["Attributes"].get("name", ""))
     if kind == "image" and event["Type"] == "container":
-        return actor["Attributes"].get("image", "") in texts
-    return event["Type"] == kind and any(text in names or names[0].startswith(text) for text in texts)
+        return str(actor["Attributes"].get("image", "")) in texts
+    return bool(event["Type"] == kind) and any(text in names or names[0].startswith(text) for text in texts)
 
 
 def _shower(chosen: str) -> Callable[[Event], str]:

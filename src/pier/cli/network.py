@@ -107,30 +107,29 @@ def _getters(*, no_trunc: bool) -> dict[str, Callable[[Network], Any]]:
 
 
 def _condition(engine: Engine, wanted: dict[str, tuple[str, ...]]) -> Callable[[Network], bool]:
+    checks = [_check(engine, key, texts) for key, texts in wanted.items()]
+    return lambda item: all(check(item) for check in checks)
+
+
+def _check(engine: Engine, key: str, texts: tuple[str, ...]) -> Callable[[Network], bool]:
     from pier.engine.filters import has_labels, matches_text
     from pier.model.network import PREDEFINED
 
-    checks: list[Callable[[Network], bool]] = []
-    for key, texts in wanted.items():
-        if key == "name":
-            checks.append(lambda item, texts=texts: any(matches_text(text, item.name) for text in texts))
-        elif key == "id":
-            checks.append(lambda item, texts=texts: any(item.id.startswith(text) for text in texts))
-        elif key == "label":
-            checks.append(lambda item, texts=texts: has_labels(texts, item.labels))
-        elif key == "driver":
-            checks.append(lambda item, texts=texts: item.driver in texts)
-        elif key == "scope":
-            checks.append(lambda item, texts=texts: "local" in texts)
-        elif key == "type":
-            checks.append(
-                lambda item, texts=texts: ("builtin" if item.name in PREDEFINED else "custom") in texts
-            )
-        elif key == "dangling":
-            checks.append(_dangling(engine, idle=texts[-1].lower() in ("1", "t", "true")))
-        else:
-            raise Invalid(f"invalid filter '{key}'", hint="dangling, driver, id, label, name, scope or type")
-    return lambda item: all(check(item) for check in checks)
+    if key == "name":
+        return lambda item: any(matches_text(text, item.name) for text in texts)
+    if key == "id":
+        return lambda item: any(item.id.startswith(text) for text in texts)
+    if key == "label":
+        return lambda item: has_labels(texts, item.labels)
+    if key == "driver":
+        return lambda item: item.driver in texts
+    if key == "scope":
+        return lambda item: "local" in texts
+    if key == "type":
+        return lambda item: ("builtin" if item.name in PREDEFINED else "custom") in texts
+    if key == "dangling":
+        return _dangling(engine, idle=texts[-1].lower() in ("1", "t", "true"))
+    raise Invalid(f"invalid filter '{key}'", hint="dangling, driver, id, label, name, scope or type")
 
 
 def _dangling(engine: Engine, *, idle: bool) -> Callable[[Network], bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from pier.cli.fetch import fetch, policy
+from pier.cli.obtaining import fetch, recipe_policy
 from pier.cli.options import Command, flag, refused, value
 from pier.model import reference
 
@@ -24,7 +24,7 @@ def pull(session: Session, arguments: Arguments) -> int:
         session,
         name,
         stream=sys.stdout,
-        recipes=policy(session, arguments.text("recipes")),
+        recipes=recipe_policy(session, arguments.text("recipes")),
         platform=arguments.text("platform"),
         quiet=quiet,
     )

@@ -94,24 +94,25 @@ _GETTERS: dict[str, Callable[[Volume], Any]] = {
 
 
 def _condition(engine: Engine, wanted: dict[str, tuple[str, ...]]) -> Callable[[Volume], bool]:
+    checks = [_check(engine, key, texts) for key, texts in wanted.items()]
+    return lambda item: all(check(item) for check in checks)
+
+
+def _check(engine: Engine, key: str, texts: tuple[str, ...]) -> Callable[[Volume], bool]:
     from pier.engine.filters import has_labels, matches_text
     from pier.engine.listing import containers
 
-    checks: list[Callable[[Volume], bool]] = []
-    for key, texts in wanted.items():
-        if key == "name":
-            checks.append(lambda item, texts=texts: any(matches_text(text, item.name) for text in texts))
-        elif key == "label":
-            checks.append(lambda item, texts=texts: has_labels(texts, item.labels))
-        elif key == "driver":
-            checks.append(lambda item, texts=texts: item.driver in texts)
-        elif key == "dangling":
-            used = {mount.source for found in containers(engine, all=True) for mount in found.spec.mounts}
-            idle = texts[-1].lower() in ("1", "t", "true")
-            checks.append(lambda item, used=used, idle=idle: (item.name not in used) == idle)
-        else:
-            raise Invalid(f"invalid filter '{key}'", hint="dangling, driver, label or name")
-    return lambda item: all(check(item) for check in checks)
+    if key == "name":
+        return lambda item: any(matches_text(text, item.name) for text in texts)
+    if key == "label":
+        return lambda item: has_labels(texts, item.labels)
+    if key == "driver":
+        return lambda item: item.driver in texts
+    if key == "dangling":
+        used = {mount.source for found in containers(engine, all=True) for mount in found.spec.mounts}
+        idle = texts[-1].lower() in ("1", "t", "true")
+        return lambda item: (item.name not in used) == idle
+    raise Invalid(f"invalid filter '{key}'", hint="dangling, driver, label or name")
 
 
 CREATE = Command(

@@ -1,18 +1,19 @@
-"""An image that is not here yet: from a registry, or assembled from a recipe where none answers. Says which.
-
-Needs the installed libraries: lean commands call `table.reach_libraries` first.
-"""
+"""An image that is not here yet: from a registry, or assembled from a recipe where none answers. Says which."""
 
 from __future__ import annotations
 
-import time
+import sys
 
+from pier.cli.session import say
+from pier.cli.table import reach_libraries
 from pier.errors import Invalid, NotFound, Unavailable
 from pier.model import reference
 from pier.ui.progress import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pier.cli.session import Session
     from pier.images.pull import Progress as Step
     from pier.model.image import Image
@@ -21,14 +22,46 @@ if TYPE_CHECKING:
     from pier.ui.progress import Stream
 
 POLICIES = ("auto", "never", "only")
+PULLS = ("missing", "always", "never")
 
 
-def policy(session: Session, typed: str = "") -> str:
+def recipe_policy(session: Session, typed: str = "") -> str:
     """When recipes may be used: as typed, else as PIER_RECIPES says, else auto. Invalid for another word."""
     chosen = typed or session.environ.get("PIER_RECIPES", "") or "auto"
     if chosen not in POLICIES:
         raise Invalid(f"unknown recipe policy: {chosen}", hint="one of " + ", ".join(POLICIES))
     return chosen
+
+
+def obtain(
+    session: Session,
+    name: str,
+    *,
+    policy: str = "missing",
+    platform: str = "",
+    recipes: str = "",
+    quiet: bool = False,
+) -> Image:
+    """The image *name*. *policy*, Docker's `--pull`: fetch it when it is missing, always, or never. Progress on stderr."""
+    if policy not in PULLS:
+        raise Invalid(f"invalid pull option: '{policy}'", hint="must be one of " + ", ".join(PULLS))
+    if policy != "always":
+        try:
+            return session.engine.images.resolve(name)
+        except NotFound:
+            if policy == "never":
+                raise
+        if not quiet:
+            say(f"Unable to find image '{reference.parse(name).familiar()}' locally")
+    chosen = recipe_policy(session, recipes)
+    return fetch(session, name, stream=sys.stderr, recipes=chosen, platform=platform, quiet=quiet)
+
+
+def ensurer(session: Session, *, pull: bool = False, quiet: bool = False) -> Callable[[str, str], Image]:
+    """What a build calls for a base image: (name, platform) to the image, fetched when missing, or with *pull* always."""
+    return lambda name, platform: obtain(
+        session, name, policy="always" if pull else "missing", platform=platform, quiet=quiet
+    )
 
 
 def fetch(
@@ -38,6 +71,7 @@ def fetch(
 
     *recipes*: auto (where no registry answers), never, or only. NotFound, Denied, Unavailable as the registry says.
     """
+    reach_libraries()
     from pier.recipes import find
 
     ref = reference.parse(name)
@@ -89,7 +123,6 @@ class _Show:
         self._session = session
         self._quiet = quiet
         self._lines = Progress(stream)
-        self._began = time.monotonic()
 
     def pulled(self, step: Step) -> None:
         if self._quiet:
