@@ -6,8 +6,12 @@ import os
 
 from pier.engine import listing, reconcile
 from pier.errors import Conflict, NotFound
-from pier.kernel import namespaces
-from pier.network import connect, publish, resolvconf, store
+from pier.kernel import namespaces, netlink
+from pier.kernel.netlink import Netlink
+from pier.network import connect, dns, publish, resolvconf, store
+from pier.network.dns import Resolver
+from pier.network.names import EndpointNames
+from pier.network.proxy import PortProxy
 from pier.state import files
 
 TYPE_CHECKING = False
@@ -16,8 +20,6 @@ if TYPE_CHECKING:
     from pier.model.container import ContainerSpec, NetworkAttachment
     from pier.model.network import Endpoint, Network
     from pier.model.ports import PortBinding
-    from pier.network.dns import Resolver
-    from pier.network.proxy import PortProxy
     from pier.runtime.services import Service
 
 HOST_RESOLV_CONF = "/etc/resolv.conf"
@@ -57,8 +59,6 @@ class Attachment:
     def _bind_ports(self) -> None:
         if not self._spec.ports or self._spec.network_mode != "bridge" or self._proxy is not None:
             return
-        from pier.network.proxy import PortProxy
-
         listeners = publish.open_listeners(self._spec.ports, holder=self._holder)
         self.ports = tuple(listener.binding for listener in listeners)
         self._proxy = PortProxy(listeners)
@@ -136,6 +136,8 @@ class Attachment:
         try:
             for number, (network, endpoint) in enumerate(self._joined):
                 connect.attach(network, endpoint, netns, f"eth{number}")
+            if self._embedded:
+                self._resolver = self._open_resolver(netns)
         finally:
             os.close(netns)
 
@@ -145,39 +147,32 @@ class Attachment:
             return
         connect.configure_inside([endpoint for _, endpoint in self._joined])
 
-    def serve(self, pid: int) -> list[Service]:
-        """Name service and port proxy for the container that now runs as *pid*."""
+    def serve(self) -> list[Service]:
+        """Name service and port proxy for the container that now runs."""
         served: list[Service] = []
         if self._proxy is not None and self._joined:
             self._proxy.set_target(self._joined[0][1].ip)
             served.append(self._proxy)
-        if self._embedded:
-            self._resolver = self._open_resolver(pid)
+        if self._resolver is not None:
             served.append(self._resolver)
         return served
 
-    def _open_resolver(self, pid: int) -> Resolver:
-        from pier.network import dns
-
+    def _open_resolver(self, netns: int) -> Resolver:
+        """The name service, listening before the program's first question: loopback comes up for it."""
         home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            namespaces.setns(there, namespaces.CLONE_NEWNET)
+            namespaces.setns(netns, namespaces.CLONE_NEWNET)
             try:
-                sockets = dns.open_sockets()
+                with Netlink() as link:
+                    link.transact([netlink.set_up("lo")])
+                datagrams, streams = dns.open_sockets()
             finally:
                 namespaces.setns(home, namespaces.CLONE_NEWNET)
         finally:
             os.close(home)
-            os.close(there)
         upstreams = resolvconf.upstreams(_host_resolv_conf(), self._spec.dns)
-        return dns.Resolver(sockets, upstreams, self._folders())
-
-    def _folders(self) -> tuple[str, ...]:
-        paths = self._engine.paths
-        return tuple(
-            store.endpoints_folder(paths, network.id) for network, _ in self._joined if network.resolves_names
-        )
+        named = [network.id for network, _ in self._joined if network.resolves_names]
+        return dns.Resolver(datagrams, streams, upstreams, EndpointNames(self._engine.paths, named))
 
     def addresses(self) -> dict[str, dict[str, str]]:
         """Network name → what `inspect` tells of the endpoint."""

@@ -54,7 +54,7 @@ def _in_use(text: str, image: Image, user: Container, how: str, hint: str) -> Co
 
 
 def prune(engine: Engine, *, everything: bool = False, keep: Callable[[Image], bool] | None = None) -> Removed:
-    """Delete the dangling images, or with *everything* all that no container uses. *keep* spares what it is true for."""
+    """Delete the dangling images, or with *everything* all that no container uses, but those that *keep* spares."""
     used = {found.spec.image_id for found in containers(engine, all=True)}
     total = Removed()
     for image in engine.images.list():

@@ -101,7 +101,7 @@ class ContainerKeeper(monitor.Keeper):
         )
 
     def services(self) -> list[Service]:
-        return self._network.serve(self._state.pid)
+        return self._network.serve()
 
     def started(self, launched: Launched) -> None:
         check = self.spec.healthcheck

@@ -9,7 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-WANTED = ("memory", "cpu", "cpuacct", "cpuset", "pids", "freezer", "blkio")
+# Not cpuset: a new version 1 cpuset takes no process before its cpus and mems are set (cpuset(7)).
+WANTED = ("memory", "cpu", "cpuacct", "pids", "freezer", "blkio")
 
 
 def hierarchies(mountinfo: str) -> dict[str, str]:
@@ -100,18 +101,24 @@ def processes(path: str) -> tuple[int, ...]:
 
 
 def remove(paths: Iterable[str]) -> bool:
-    """Remove empty cgroups; True when none is left. A cgroup whose processes are still dying stays (EBUSY)."""
-    clean = True
-    for path in paths:
-        try:
-            os.rmdir(path)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                raise
-            clean = False
-    return clean
+    """Remove empty cgroups, and their parents once those are empty too; True when none is left.
+
+    A cgroup whose processes are still dying stays (EBUSY).
+    """
+    removed = [_remove(path) and (_remove(os.path.dirname(path)) or True) for path in paths]
+    return all(removed)
+
+
+def _remove(path: str) -> bool:
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.ENOTEMPTY):
+            raise
+        return False
+    return True
 
 
 def flat_keyed(path: str) -> Mapping[str, int]:

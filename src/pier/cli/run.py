@@ -1,0 +1,144 @@
+"""`pier run` and `pier create`. The hot path: an image that is there costs no import of registries or recipes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pier.cli import createoptions
+from pier.cli.options import Command, flag, value
+from pier.errors import Conflict, Invalid, NotFound, PierError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pier.cli.options import Arguments
+    from pier.cli.session import Session
+    from pier.engine.context import Engine
+    from pier.engine.request import CreateRequest
+    from pier.model.container import Container
+    from pier.model.image import Image
+
+_FAILURE = 125
+
+
+def run(session: Session, arguments: Arguments) -> int:
+    """The container's exit code; 0 once it runs detached."""
+    from pier.engine import lifecycle
+    from pier.engine import start as starting
+
+    detached = arguments.flag("detach")
+    if detached and arguments.flag("rm") and arguments.text("restart") != "no":
+        raise Invalid("conflicting options: cannot specify both --restart and --rm")
+    wanted = createoptions.request(arguments, session.environ)
+    if wanted.tty and wanted.stdin_open and not detached and not os.isatty(0):
+        raise PierError(
+            "the input device is not a TTY",
+            why="-t asks for a terminal, but standard input is a pipe or a file",
+            hint="leave -t out: pier run -i ...",
+        )
+    keys = _detach_keys(arguments)
+    if detached:
+        wanted = wanted.replace(stdin_once=False)
+    engine = session.engine
+    container = _create(session, arguments, engine, wanted)
+    connection = starting.Session(
+        terminal=wanted.tty and not detached and os.isatty(0),
+        stdin=wanted.stdin_open and not detached,
+        output=not detached,
+        proxy_signals=arguments.flag("sig-proxy"),
+        detach_keys=keys,
+    )
+    try:
+        relay = starting.begin(engine, container, connection)
+    except BaseException:
+        if wanted.auto_remove:
+            lifecycle.remove(engine, container.id, force=True, volumes=True)
+        raise
+    try:
+        relay.wait_started()
+        if detached:
+            sys.stdout.write(container.id + "\n")
+            return 0
+        ending = relay.run()
+    finally:
+        relay.close()
+    return 0 if ending.detached else ending.exit_code
+
+
+def create(session: Session, arguments: Arguments) -> int:
+    """Print the new container's id."""
+    wanted = createoptions.request(arguments, session.environ)
+    container = _create(session, arguments, session.engine, wanted)
+    sys.stdout.write(container.id + "\n")
+    return 0
+
+
+def _create(session: Session, arguments: Arguments, engine: Engine, wanted: CreateRequest) -> Container:
+    from pier.engine import create as creating
+
+    cidfile = arguments.text("cidfile")
+    if cidfile and os.path.exists(cidfile):
+        raise Conflict(
+            f"container ID file found, make sure the other container isn't running or delete {cidfile}",
+            hint=f"rm {cidfile}",
+        )
+    container = creating.create(engine, wanted, _image(session, arguments, engine))
+    if cidfile:
+        with open(cidfile, "w", encoding="utf-8") as stream:
+            stream.write(container.id)
+    return container
+
+
+def _image(session: Session, arguments: Arguments, engine: Engine) -> Image:
+    name, policy = arguments.positionals[0], arguments.text("pull")
+    if policy == "missing":
+        try:
+            return engine.images.resolve(name)
+        except NotFound:
+            pass
+    from pier.cli import obtaining
+
+    return obtaining.obtain(
+        session,
+        name,
+        policy=policy,
+        platform=arguments.text("platform"),
+        recipes=arguments.text("recipes"),
+        quiet=arguments.flag("quiet"),
+    )
+
+
+def _detach_keys(arguments: Arguments) -> bytes:
+    from pier.runtime import relay
+
+    text = arguments.text("detach-keys")
+    if not text:
+        return relay.DETACH_KEYS
+    try:
+        return relay.parse_detach_keys(text)
+    except ValueError as exc:
+        raise Invalid(f"Invalid detach keys ({text}) provided", hint="for example ctrl-p,ctrl-q") from exc
+
+
+RUN = Command(
+    run=run,
+    usage="[OPTIONS] IMAGE [COMMAND] [ARG...]",
+    options=(
+        *createoptions.OPTIONS,
+        flag("detach", "d", "Run container in background and print container ID"),
+        value("detach-keys", help="Override the key sequence for detaching a container"),
+        flag("sig-proxy", help="Proxy received signals to the process", default=True),
+    ),
+    arguments=(1, None),
+    interspersed=False,
+    failure=_FAILURE,
+)
+
+CREATE = Command(
+    run=create,
+    usage="[OPTIONS] IMAGE [COMMAND] [ARG...]",
+    options=createoptions.OPTIONS,
+    arguments=(1, None),
+    interspersed=False,
+    failure=_FAILURE,
+)
