@@ -34,7 +34,7 @@ _SUBSYSTEM = 10 << 8
 _BATCH_BEGIN, _BATCH_END = 16, 17
 _NEWTABLE, _DELTABLE, _NEWCHAIN, _GETCHAIN = _SUBSYSTEM | 0, _SUBSYSTEM | 2, _SUBSYSTEM | 3, _SUBSYSTEM | 4
 _NEWRULE, _GETRULE, _DELRULE = _SUBSYSTEM | 6, _SUBSYSTEM | 7, _SUBSYSTEM | 8
-_NF_DROP, _NF_ACCEPT = 0, 1
+_NF_DROP, _NF_ACCEPT, _NFT_JUMP, _NFT_RETURN = 0, 1, -3, -5
 _REG_VERDICT, _REG_1 = 0, 1
 _CMP_EQ, _CMP_NEQ = 0, 1
 _META_IIFNAME, _META_OIFNAME = 6, 7
@@ -60,11 +60,18 @@ def delete_table(name: str, family: int = IPV4) -> Message:
     return Message(_DELTABLE, _nfgen(family) + string(1, name), NLM_F_ACK)
 
 
-def add_base_chain(table: str, name: str, kind: str, hook: int, priority: int, family: int = IPV4) -> Message:
-    """A chain hung into *hook*; *kind* is "filter" or "nat". Adding it again changes nothing."""
-    place = nested(4, _be32(1, hook), _be32(2, priority))
+def add_base_chain(
+    table: str, name: str, kind: str, hook: int, priority: int, *, drops: bool = False, family: int = IPV4
+) -> Message:
+    """A chain hung into *hook*; *kind* is "filter" or "nat". Adding it again changes nothing but its policy."""
+    place = nested(4, _be32(1, hook), _be32(2, priority)) + _be32(5, _NF_DROP if drops else _NF_ACCEPT)
     body = _nfgen(family) + string(1, table) + string(3, name) + place + string(7, kind)
     return Message(_NEWCHAIN, body, NLM_F_CREATE | NLM_F_ACK)
+
+
+def add_chain(table: str, name: str, family: int = IPV4) -> Message:
+    """A chain that rules jump to."""
+    return Message(_NEWCHAIN, _nfgen(family) + string(1, table) + string(3, name), NLM_F_CREATE | NLM_F_ACK)
 
 
 def add_rule(
@@ -126,8 +133,9 @@ def _mask(mask: bytes) -> bytes:
     return _expression("bitwise", *fields, nested(4, attribute(1, mask)), nested(5, attribute(1, bytes(len(mask)))))
 
 
-def _verdict(code: int) -> bytes:
-    return _expression("immediate", _be32(1, _REG_VERDICT), nested(2, nested(2, _be32(1, code))))
+def _verdict(code: int, chain: str = "") -> bytes:
+    to = string(2, chain) if chain else b""
+    return _expression("immediate", _be32(1, _REG_VERDICT), nested(2, nested(2, _be32(1, code), to)))
 
 
 def drop() -> bytes:
@@ -136,6 +144,15 @@ def drop() -> bytes:
 
 def accept() -> bytes:
     return _verdict(_NF_ACCEPT)
+
+
+def jump(chain: str) -> bytes:
+    return _verdict(_NFT_JUMP, chain)
+
+
+def go_back() -> bytes:
+    """The verdict `return`."""
+    return _verdict(_NFT_RETURN)
 
 
 def masquerade() -> bytes:
