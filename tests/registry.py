@@ -1,95 +1,231 @@
-"""A real registry (Debian's docker-registry) on a loopback port, fed from a store by skopeo."""
+"""A registry in a thread, with the faults a test asks for, and the pushing of images into any registry.
+
+It speaks the part of the OCI distribution protocol that pulling needs. Knows nothing of pier.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-import os
-import shutil
-import socket
-import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
-from harness import http_get, wait_until
+from archives import gzipped
 
-_CONFIGURATION = """\
-version: 0.1
-log: {{level: error}}
-storage: {{filesystem: {{rootdirectory: {data}}}}}
-http: {{addr: "127.0.0.1:{port}"}}
-"""
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
-@dataclass(frozen=True)
-class Registry:
-    """*store* is the pier store whose image layout skopeo reads."""
+def digest_of(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
 
-    port: int
-    data: Path
-    store: Path
 
-    def push(self, image: str) -> str:
-        """Copy *image* of the store here; returns the reference to pull."""
-        reference = f"127.0.0.1:{self.port}/lab/{image.replace(':', '-')}:1"
-        layout = f"oci:{self.store}/images:{self._name_in_layout(image)}"
-        subprocess.run(
-            ["skopeo", "copy", "--dest-tls-verify=false", layout, f"docker://{reference}"],
-            check=True,
-            capture_output=True,
+@dataclass
+class Pushable:
+    """An image as its blobs and its manifest."""
+
+    manifest: bytes
+    media_type: str
+    blobs: dict[str, bytes]
+    layers: list[str]
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.manifest)
+
+
+def image_of(*archives: bytes, docker: bool = False, os: str = "linux", **config: Any) -> Pushable:
+    """An image of plain layer *archives*, bottom first, in OCI's manifest or in Docker's schema 2."""
+    kinds = (DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYER) if docker else (MANIFEST, CONFIG, LAYER)
+    rootfs = {"type": "layers", "diff_ids": [digest_of(plain) for plain in archives]}
+    configuration = json.dumps({"architecture": "amd64", "os": os, "rootfs": rootfs, "config": config}).encode()
+    packed = [gzipped(plain) for plain in archives]
+
+    def describe(data: bytes, kind: str) -> dict[str, Any]:
+        return {"mediaType": kind, "digest": digest_of(data), "size": len(data)}
+
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": kinds[0],
+        "config": describe(configuration, kinds[1]),
+        "layers": [describe(data, kinds[2]) for data in packed],
+    }
+    blobs = {digest_of(data): data for data in (configuration, *packed)}
+    return Pushable(json.dumps(manifest).encode(), kinds[0], blobs, [digest_of(data) for data in packed])
+
+
+def index_of(images: dict[str, Pushable], media_type: str = INDEX) -> bytes:
+    """An index of *images* by platform ("linux/arm64/v8")."""
+    entries = []
+    for platform, image in images.items():
+        names = ("os", "architecture", "variant")
+        entries.append(
+            {
+                "mediaType": image.media_type,
+                "digest": image.digest,
+                "size": len(image.manifest),
+                "platform": dict(zip(names, platform.split("/"), strict=False)),
+            }
         )
-        return reference
-
-    def _name_in_layout(self, image: str) -> str:
-        """The layout's own name for *image*, whatever form it has."""
-        index = json.loads((self.store / "images/index.json").read_text())
-        for entry in index["manifests"]:
-            name: str = entry.get("annotations", {}).get("org.opencontainers.image.ref.name", "")
-            if name.endswith(image if ":" in image else f"{image}:latest"):
-                return name
-        raise AssertionError(f"{image} is not in the layout")
-
-    def damage_first_layer(self, reference: str, damage: str) -> None:
-        """Make the stored layer differ from its digest: "truncated" or "altered"."""
-        asked = ["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{reference}"]
-        manifest = json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)
-        digest = manifest["layers"][0]["digest"].removeprefix("sha256:")
-        blob = self.data / f"docker/registry/v2/blobs/sha256/{digest[:2]}/{digest}/data"
-        content = bytearray(blob.read_bytes())
-        content[len(content) // 2] ^= 0xFF
-        blob.write_bytes(content if damage == "altered" else content[: len(content) // 2])
+    return json.dumps({"schemaVersion": 2, "mediaType": media_type, "manifests": entries}).encode()
 
 
-def missing() -> str:
-    """The program that is lacking, or nothing."""
-    return next((program for program in ("docker-registry", "skopeo") if not shutil.which(program)), "")
+@dataclass
+class FaultyRegistry:
+    """What it holds, and how it misbehaves. Each fault names the blob it applies to."""
+
+    address: str = ""
+    manifests: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    cut_after: dict[str, list[int]] = field(default_factory=dict)
+    held: dict[str, threading.Event] = field(default_factory=dict)
+    forged: dict[str, bytes] = field(default_factory=dict)
+    hidden_digest: bool = False
+    ranges: bool = True
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    user: str = ""
+    password: str = ""
+    basic: bool = False
+    tokens: set[str] = field(default_factory=set)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+
+    def push(self, repository: str, image: Pushable, *tags: str) -> None:
+        self.blobs |= image.blobs
+        for name in (image.digest, *tags):
+            self.manifests[repository, name] = (image.media_type, image.manifest)
+
+    def push_index(self, repository: str, images: dict[str, Pushable], tag: str, media_type: str = INDEX) -> bytes:
+        for image in images.values():
+            self.push(repository, image)
+        body = index_of(images, media_type)
+        self.manifests[repository, tag] = self.manifests[repository, digest_of(body)] = (media_type, body)
+        return body
+
+    def asked(self, digest: str) -> list[str]:
+        """The Range headers of the requests for a blob, "" where there was none."""
+        return [ranges for path, ranges in self.requests if path.endswith(digest)]
 
 
 @contextmanager
-def serve(folder: Path, store: Path) -> Iterator[Registry]:
-    """A registry that keeps its data in *folder*."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    configuration = folder / "registry.yaml"
-    configuration.write_text(_CONFIGURATION.format(data=folder / "data", port=port))
-    process = subprocess.Popen(
-        ["docker-registry", "serve", str(configuration)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ,
-    )
+def serving(registry: FaultyRegistry) -> Iterator[FaultyRegistry]:
+    """*registry* answers on a loopback port."""
+
+    class Handler(_Handler):
+        faulty = registry
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    registry.address = f"127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
     try:
-        wait_until(lambda: _answers(port), what="the registry answers")
-        yield Registry(port, folder / "data", store)
+        yield registry
     finally:
-        process.kill()
-        process.wait()
+        for event in registry.held.values():
+            event.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
-def _answers(port: int) -> bool:
-    try:
-        return http_get(f"http://127.0.0.1:{port}/v2/")[0] == 200
-    except OSError:
-        return False
+class _Handler(BaseHTTPRequestHandler):
+    faulty: FaultyRegistry
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+    def do_GET(self) -> None:
+        registry = self.faulty
+        registry.requests.append((self.path, self.headers.get("Range", "")))
+        if self.path.startswith("/token"):
+            self._token()
+        elif registry.status:
+            self._answer(
+                registry.status, "application/json", b'{"errors":[{"code":"X","message":"as told"}]}', registry.headers
+            )
+        elif not self._authorized():
+            scheme = (
+                'Basic realm="r"' if registry.basic else f'Bearer realm="http://{registry.address}/token",service="s"'
+            )
+            self._answer(401, "application/json", b'{"errors":[{"code":"UNAUTHORIZED"}]}', {"WWW-Authenticate": scheme})
+        else:
+            self._content()
+
+    def _content(self) -> None:
+        repository, kind, name = self.path.removeprefix("/v2/").rsplit("/", 2)
+        if kind == "manifests" and (repository, name) in self.faulty.manifests:
+            media_type, body = self.faulty.manifests[repository, name]
+            more = {} if self.faulty.hidden_digest else {"Docker-Content-Digest": digest_of(body)}
+            self._answer(200, media_type, self.faulty.forged.get(name, body), more)
+        elif kind == "blobs" and name in self.faulty.blobs:
+            self._blob(name)
+        else:
+            code = b"MANIFEST_UNKNOWN" if kind == "manifests" else b"BLOB_UNKNOWN"
+            self._answer(404, "application/json", b'{"errors":[{"code":"%s","message":"unknown to us"}]}' % code)
+
+    def _blob(self, digest: str) -> None:
+        body = self.faulty.forged.get(digest, self.faulty.blobs[digest])
+        start = 0
+        wanted = self.headers.get("Range", "")
+        if wanted and self.faulty.ranges:
+            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(body):
+                self._answer(416, "text/plain", b"")
+                return
+        cuts = self.faulty.cut_after.get(digest) or [len(body)]
+        cut = cuts.pop(0) if len(cuts) > 1 or digest in self.faulty.cut_after else len(body)
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        held = self.faulty.held.get(digest)
+        try:
+            if held is not None:
+                self.wfile.write(body[start : start + len(body) // 2])
+                self.wfile.flush()
+                held.wait()
+                self.wfile.write(body[start + len(body) // 2 :])
+            else:
+                self.wfile.write(body[start : start + cut])
+        except OSError:
+            return
+        if start + cut < len(body):
+            self.close_connection = True
+
+    def _authorized(self) -> bool:
+        given = self.headers.get("Authorization", "")
+        if not self.faulty.user:
+            return True
+        return given == self._expected() if self.faulty.basic else given.removeprefix("Bearer ") in self.faulty.tokens
+
+    def _token(self) -> None:
+        if self.headers.get("Authorization", "") != self._expected():
+            self._answer(401, "application/json", b'{"errors":[{"message":"wrong password"}]}')
+            return
+        token = f"token{len(self.faulty.tokens)}"
+        self.faulty.tokens.add(token)
+        self._answer(200, "application/json", json.dumps({"token": token}).encode())
+
+    def _expected(self) -> str:
+        return "Basic " + base64.b64encode(f"{self.faulty.user}:{self.faulty.password}".encode()).decode()
+
+    def _answer(self, status: int, media_type: str, body: bytes, more: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (more or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from pier.errors import NotFound
 from pier.images.collect import collect, pinned
 from pier.images.store import Removed

@@ -81,7 +81,7 @@ class _Found(Record):
 
 
 def _locate(ref: Reference, platform: Platform, options: RegistryOptions) -> tuple[Registry, _Found]:
-    """The first address that has the image, connected. A mirror's "not found" does not speak for the registry itself."""
+    """The first address that has the image, connected. A mirror's "not found" is not the last word."""
     failure: PierError = Unavailable(f"cannot reach the registry {ref.domain}")
     for address in addresses(ref.domain, options):
         registry = Registry(address, options)
