@@ -27,8 +27,9 @@ def build(
     """Build what *options* ask for; the image is stored and tagged.
 
     *ensure_image(name, platform)* returns a base image, fetching it if need be; without it only local images are found.
-    SyntaxProblem for the Dockerfile's mistakes, `work.StepFailed` for a command that failed, NotFound, Unsupported, and
-    whatever *ensure_image* raises. The caller must have one thread. Ctrl-C leaves nothing half-made.
+    SyntaxProblem for the Dockerfile's mistakes, also where they show only against the context or the image;
+    `work.StepFailed`, one of them, for a command that failed; Unsupported; and whatever *ensure_image* raises.
+    The caller must have one thread. Ctrl-C leaves nothing half-made.
     """
     from pier.build.solve import Solver
 

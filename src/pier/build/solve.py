@@ -21,17 +21,17 @@ from pier.build.report import Reporter
 from pier.build.sources import Origin
 from pier.build.steps import StagePlan, StepPlan, chain_key
 from pier.build.tree import Tree
-from pier.build.work import Worker
-from pier.errors import Bug, PierError, SyntaxProblem, Unsupported
+from pier.build.work import StepFailed, Worker
+from pier.errors import Bug, Invalid, NotFound, PierError, SyntaxProblem, Unsupported
 from pier.images.scratch import Scratch, sweep
-from pier.model import jsontext
+from pier.model import jsontext, reference
 from pier.model.image import History, ImageConfig, Layer
 from pier.model.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
 
     from pier.engine.context import Engine
     from pier.model.image import Image
@@ -131,7 +131,7 @@ class Solver:
         try:
             return self._image(node.base.name)
         except PierError as exc:
-            raise _at(dockerfile, node.stage.start.line, exc) from exc
+            _fail_at(dockerfile, node.stage.start.line, exc)
 
     def _image(self, name: str) -> Stage:
         if name not in self._images:
@@ -159,10 +159,8 @@ class Solver:
         for step in plan.steps:
             try:
                 stage = self._step(node, step, stage)
-            except SyntaxProblem:
-                raise
             except PierError as exc:
-                raise _at(dockerfile, step.instruction.line, exc) from exc
+                _fail_at(dockerfile, step.instruction.line, exc)
         return stage.replace(config=plan.config, author=plan.author)
 
     def _step(self, node: StageNode, step: StepPlan, stage: Stage) -> Stage:
@@ -218,9 +216,9 @@ class Solver:
                 image = self._export(stage, config)
                 self._cache.keep_image(key, image)
             self._cache.release(stage.keys)
-            for tag in self._options.tags:
+        for tag in self._options.tags:
+            with self._report.step("", f"naming to {reference.parse(tag).familiar()}"):
                 self._store.tag(image.id, tag)
-                self._report.line(f"naming to {tag}")
         return self._store.resolve(image.id)
 
     def _export(self, stage: Stage, config: ImageConfig) -> Image:
@@ -253,15 +251,17 @@ def _history_of(image: Image) -> tuple[History, ...]:
     return tuple(History(created=image.created, created_by="imported layer") for _ in image.diff_ids)
 
 
-def _at(dockerfile: Dockerfile, line: int, exc: PierError) -> PierError:
-    """*exc*, telling the line of the Dockerfile; its class stays, since that says the remedy."""
-    if isinstance(exc, Bug):
-        return exc
-    text = dockerfile.listing.raw[line - 1].strip()
-    exc.message = f"{dockerfile.listing.file}:{line}: {exc.message}"
-    exc.args = (exc.message,)
-    exc.why = "\n".join(part for part in (text, exc.why) if part)
-    return exc
+def _fail_at(dockerfile: Dockerfile, line: int, exc: PierError) -> NoReturn:
+    """Raise *exc*, telling the line of the Dockerfile. What another line would mend becomes a SyntaxProblem."""
+    listing = dockerfile.listing
+    if isinstance(exc, StepFailed):
+        exc.file, exc.line, exc.text = listing.file, line, listing.raw[line - 1]
+    elif isinstance(exc, (Invalid, NotFound)) and not isinstance(exc, SyntaxProblem):
+        raise listing.problem(exc.message, line, why=exc.why, hint=exc.hint) from exc
+    elif not isinstance(exc, (Bug, SyntaxProblem)):
+        exc.message = f"{listing.file}:{line}: {exc.message}"
+        exc.args = (exc.message,)
+    raise exc
 
 
 def _now() -> str:

@@ -5,10 +5,9 @@ cached.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 
 from pier.build import perform
-from pier.errors import PierError
+from pier.errors import CommandNotFound, NotExecutable, SyntaxProblem
 from pier.state import files
 
 TYPE_CHECKING = False
@@ -26,11 +25,11 @@ if TYPE_CHECKING:
 _TAIL = 12
 
 
-class StepFailed(PierError):
-    """The command of a RUN ended with *code*."""
+class StepFailed(SyntaxProblem):
+    """The command of a RUN ended with *code*, or could not begin. The solver adds where it stands in the Dockerfile."""
 
     def __init__(self, message: str, *, code: int, why: str = "", hint: str = "") -> None:
-        super().__init__(message, why=why, hint=hint)
+        super().__init__(message, file="", line=0, why=why, hint=hint)
         self.code = code
 
 
@@ -66,6 +65,8 @@ class Worker:
             files.remove_tree(folder)
 
     def _run(self, run: RunPlan, layers: tuple[str, ...], folder: str, origin: Callable[[str], Origin]) -> None:
+        from contextlib import ExitStack
+
         from pier.build.process import run as run_process
         from pier.build.provide import Provider
         from pier.build.tree import Tree
@@ -99,7 +100,10 @@ class Worker:
                 network=run.network,
                 shm_bytes=self._options.shm_bytes,
             )
-            code = run_process(self._store.paths, spec, on_line, self._report.wait)
+            try:
+                code = run_process(self._store.paths, spec, on_line, self._report.wait)
+            except (CommandNotFound, NotExecutable) as exc:
+                raise StepFailed(exc.message, code=exc.exit_code, why=exc.why, hint=exc.hint) from exc
         if code:
             raise _failed(run, code, tail)
 
@@ -118,6 +122,6 @@ def _failed(run: RunPlan, code: int, tail: list[str]) -> StepFailed:
     return StepFailed(
         f'process "{command}" did not complete successfully: exit code: {code}',
         code=code,
-        why="\n".join(["its last output:", *tail]) if tail else "it said nothing",
+        why="\n".join(["its last output was", *tail]) if tail else "it said nothing",
         hint="it was killed: out of memory?" if code == 137 else "",
     )
