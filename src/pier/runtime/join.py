@@ -54,14 +54,13 @@ def spawn(target: Target, wanted: Program, stdio: tuple[int, int, int], *, termi
     home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     ours, theirs = handshake.pair()
     try:
+        # pid_namespaces(7): setns moves our children, not us; afterwards they are to be born at home again.
         _enter(pidfd, target.pid, ("pid",))
-        try:
-            pid = os.fork()
-        finally:
-            namespaces.setns(home, namespaces.CLONE_NEWPID)
+        pid = os.fork()
         if pid == 0:
             ours.close()
             _run(target, pidfd, wanted, stdio, theirs, terminal=terminal)
+        namespaces.setns(home, namespaces.CLONE_NEWPID)
     finally:
         os.close(home)
         os.close(pidfd)
