@@ -11,6 +11,8 @@ from pier.model.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from pier.build.ignore import Rules
     from pier.build.options import BuildOptions
 
@@ -36,8 +38,10 @@ def open_context(options: BuildOptions, scratch: str) -> Opened:
             f"cannot build from {context}: remote build contexts are not supported",
             hint="clone or download it, then build from the folder",
         )
+    text = options.dockerfile_text
     if options.context_stream is not None:
-        context = _unpacked(options, scratch)
+        context, sent = _received(options.context_stream, scratch)
+        text = text if sent is None else sent
     elif not context:
         os.mkdir(scratch + "/empty")
         context = scratch + "/empty"
@@ -45,26 +49,34 @@ def open_context(options: BuildOptions, scratch: str) -> Opened:
         what = "is not a directory" if os.path.exists(context) else "not found"
         raise NotFound(f'unable to prepare context: path "{context}" {what}', hint="pier build [OPTIONS] PATH | -")
     path = ""
-    if options.dockerfile_text is None:
+    if text is None:
         path = _dockerfile_path(options, context)
     rules = _ignored(context, path)
     shown = f"the build context {options.context}" if options.context else "the build context"
     tree = Tree((context.rstrip("/") or "/",), overlay=False, hides=rules.hides if rules else None)
-    text = options.dockerfile_text if options.dockerfile_text is not None else _text(path)
     name = options.dockerfile or DEFAULT_NAME
-    return Opened(origin=Origin(tree=tree, spoken=shown, rules=rules), text=text, name=name)
+    return Opened(
+        origin=Origin(tree=tree, spoken=shown, rules=rules), text=_text(path) if text is None else text, name=name
+    )
 
 
-def _unpacked(options: BuildOptions, scratch: str) -> str:
+def _received(stream: BinaryIO, scratch: str) -> tuple[str, str | None]:
+    """The context that *stream* carries, and the Dockerfile where the stream is no archive but just that."""
+    from shutil import copyfileobj
+
     from pier.build import archive
     from pier.build.place import Placer
 
-    directory = scratch + "/context"
+    file, directory = scratch + "/received", scratch + "/context"
     os.mkdir(directory)
-    assert options.context_stream is not None
-    with Placer((), directory) as placer:
-        archive.unpack(options.context_stream, placer, "/", (os.geteuid(), os.getegid()), spoken="the build context")
-    return directory
+    with open(file, "wb") as target:
+        copyfileobj(stream, target)
+    if not archive.is_archive(file):
+        return directory, _text(file)
+    with open(file, "rb") as source, Placer((), directory) as placer:
+        archive.unpack(source, placer, "/", (os.geteuid(), os.getegid()), spoken="the build context")
+    os.unlink(file)
+    return directory, None
 
 
 def _dockerfile_path(options: BuildOptions, context: str) -> str:

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO, Literal
 
-    EventKind = Literal["started", "output", "waiting", "cached", "done", "failed", "warning"]
+    EventKind = Literal["started", "output", "waiting", "cached", "done", "failed", "canceled", "warning"]
 
 
 class Secret(Record):
@@ -23,8 +23,8 @@ class Secret(Record):
 class BuildOptions(Record):
     """One build.
 
-    *context* is a directory, or "" for none; *context_stream* a tar archive instead of it. *dockerfile* is a path as
-    typed: looked up from the working directory, then inside the context; *dockerfile_text* is its content where the
+    *context* is a directory, or "" for none; *context_stream* instead of it a tar archive, or a lone Dockerfile.
+    *dockerfile* is a path as typed: looked up from the working directory, then inside the context; *dockerfile_text* is its content where the
     caller has it already (compose's `dockerfile_inline`, `-f -`), named by *dockerfile* in messages.
     """
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from pier.build.options import EventKind
+
 
 class Reporter:
     """Numbers the steps and tells of each how it goes."""
@@ -71,4 +73,5 @@ class Step:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         seconds = time.monotonic() - self._began
-        self._on_event(self._event.replace(kind="done" if kind is None else "failed", seconds=seconds))
+        ended: EventKind = "done" if kind is None else "canceled" if kind is KeyboardInterrupt else "failed"
+        self._on_event(self._event.replace(kind=ended, seconds=seconds))

@@ -6,6 +6,8 @@ than the build itself.
 
 from __future__ import annotations
 
+import time
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _SHOWN_LINES = 6
+_FRAME_SECONDS = 0.05
+_ENDS = {"done": "", "failed": "ERROR ", "canceled": "CANCELED "}
 _DIM, _BOLD, _RED, _YELLOW, _RESET = "\033[2m", "\033[1m", "\033[31m", "\033[33m", "\033[0m"
 
 
@@ -48,8 +52,8 @@ class PlainSteps:
             self._say(f"{title}  CACHED")
         elif event.kind == "warning":
             self._say(f"WARNING: {event.text}")
-        elif event.kind in ("done", "failed"):
-            word = "ERROR " if event.kind == "failed" else ""
+        elif event.kind in _ENDS:
+            word = _ENDS[event.kind]
             shown = (event.label or title) if self._headed else title
             self._say(f"{shown}  {word}{event.seconds:.1f}s")
 
@@ -70,6 +74,7 @@ class LiveSteps:
         self._stream = stream
         self._columns = columns
         self._drawn = 0
+        self._drawn_at = 0.0
         self._title = ""
         self._seconds = 0.0
         self._tail: list[str] = []
@@ -80,24 +85,25 @@ class LiveSteps:
             self._draw()
         elif event.kind == "output":
             self._tail = [*self._tail, event.text][-_SHOWN_LINES:]
-            self._draw()
+            if time.monotonic() - self._drawn_at > _FRAME_SECONDS:
+                self._draw()
         elif event.kind == "waiting":
             self._seconds = event.seconds
             self._draw()
         elif event.kind == "cached":
-            self._keep(self._row(f"{_BOLD}CACHED{_RESET} ", titled(event), 0.0))
+            self._keep(self._row(_BOLD, "CACHED ", titled(event), 0.0))
         elif event.kind == "warning":
             self._keep(f"{_YELLOW}WARNING: {event.text}{_RESET}")
         else:
-            mark = f"{_RED}ERROR{_RESET} " if event.kind == "failed" else ""
-            self._keep(self._row(mark, titled(event), event.seconds))
+            self._keep(self._row(_RED, _ENDS[event.kind], titled(event), event.seconds))
 
     def _draw(self) -> None:
         width = max(20, self._columns() - 1)
-        lines = [self._row("", self._title, self._seconds)]
+        lines = [self._row("", "", self._title, self._seconds)]
         lines += [f"{_DIM}{cut('  | ' + _printable(line), width)}{_RESET}" for line in self._tail]
         self._replace("\n".join(lines) + "\n")
         self._drawn = len(lines)
+        self._drawn_at = time.monotonic()
 
     def _keep(self, line: str) -> None:
         self._replace(line + "\n")
@@ -109,14 +115,10 @@ class LiveSteps:
         self._stream.write(back + text)
         self._stream.flush()
 
-    def _row(self, mark: str, title: str, seconds: float) -> str:
+    def _row(self, colour: str, word: str, title: str, seconds: float) -> str:
         clock = f"{seconds:.1f}s"
-        visible = sum(mark.startswith(word, len(code)) * (len(word) + 1) for code, word in _MARKS)
-        room = max(20, self._columns() - 1) - visible - len(clock) - 1
-        return f"{mark}{cut(title, room).ljust(room)} {clock}"
-
-
-_MARKS = ((_BOLD, "CACHED"), (_RED, "ERROR"))
+        room = max(20, self._columns() - 1) - len(word) - len(clock) - 1
+        return f"{colour if word else ''}{word}{_RESET if word else ''}{cut(title, room).ljust(room)} {clock}"
 
 
 def titled(event: BuildEvent) -> str:
