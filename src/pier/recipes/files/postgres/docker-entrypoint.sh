@@ -86,7 +86,8 @@ name_the_user() {
 }
 
 make_database_folder() {
-    local arguments=()
+    # Sockets where the official image has them, and where this build of libpq looks for them.
+    local arguments=(--set 'unix_socket_directories=/var/run/postgresql, /tmp')
     [ -z "${POSTGRES_INITDB_WALDIR:-}" ] || arguments+=(--waldir "$POSTGRES_INITDB_WALDIR")
     name_the_user
     # POSTGRES_INITDB_ARGS is a line of options, quoted as in a shell.

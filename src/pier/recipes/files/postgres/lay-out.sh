@@ -9,12 +9,9 @@ rm -rf $lib/postgresql/16/lib/*.a $lib/postgresql/16/lib/pkgconfig $lib/postgres
 mkdir -p /build/out/usr/share/postgresql
 ln -s /usr/lib/postgresql/16/share/postgresql /build/out/usr/share/postgresql/16
 ln -s 16/postgresql.conf.sample /build/out/usr/share/postgresql/postgresql.conf.sample
-# On all addresses, as in the official image; the socket also where this build of libpq looks for it.
-sed -i \
-    -e "s|^#listen_addresses = .*|listen_addresses = '*'|" \
-    -e "s|^#unix_socket_directories = .*|unix_socket_directories = '/var/run/postgresql, /tmp'|" \
-    $lib/postgresql/16/share/postgresql/postgresql.conf.sample
-grep -q "^listen_addresses = '\*'" $lib/postgresql/16/share/postgresql/postgresql.conf.sample
-grep -q "^unix_socket_directories = " $lib/postgresql/16/share/postgresql/postgresql.conf.sample
+# On all addresses, as in the official image.
+sample=$lib/postgresql/16/share/postgresql/postgresql.conf.sample
+sed -i "s|^#listen_addresses = .*|listen_addresses = '*'|" $sample
+grep -q "^listen_addresses = '\*'" $sample
 localedef -i en_US -f UTF-8 -c en_US.UTF-8
 mv /usr/lib/locale/locale-archive $lib/locale/
