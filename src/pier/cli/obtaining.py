@@ -42,7 +42,7 @@ def obtain(
     recipes: str = "",
     quiet: bool = False,
 ) -> Image:
-    """The image *name*. *policy*, Docker's `--pull`: fetch it when it is missing, always, or never. Progress on stderr."""
+    """The image *name*; *policy* as in `--pull`: fetched when missing, always, or never. Progress on stderr."""
     if policy not in PULLS:
         raise Invalid(f"invalid pull option: '{policy}'", hint="must be one of " + ", ".join(PULLS))
     if policy != "always":
@@ -58,7 +58,7 @@ def obtain(
 
 
 def ensurer(session: Session, *, pull: bool = False, quiet: bool = False) -> Callable[[str, str], Image]:
-    """What a build calls for a base image: (name, platform) to the image, fetched when missing, or with *pull* always."""
+    """What a build calls for a base image, by name and platform: fetched when missing, or with *pull* always."""
     return lambda name, platform: obtain(
         session, name, policy="always" if pull else "missing", platform=platform, quiet=quiet
     )

@@ -28,7 +28,7 @@ ROWS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("image ls|image list|images", "images", "IMAGES", "List images", False),
     ("compose", "compose", "COMPOSE", "Define and run applications of several containers", True),
     ("container create|create", "run", "CREATE", "Create a new container", False),
-    ("container cp|cp", "copy", "COPY", "Copy files/folders between a container and the local filesystem", True),
+    ("container cp|cp", "copy", "COPY", "Copy files/folders between a container and the local filesystem", False),
     ("container inspect", "inspect", "CONTAINER", "Display detailed information on one or more containers", False),
     ("container kill|kill", "lifecycle", "KILL", "Kill one or more running containers", False),
     ("container logs|logs", "logs", "LOGS", "Fetch the logs of a container", False),
