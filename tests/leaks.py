@@ -96,9 +96,10 @@ def _mounts(root: str) -> Iterator[str]:
 
 
 def _cgroups() -> Iterator[str]:
+    """Control groups of pier's without a process: one that has some is seen with them."""
     for directory, names, _ in os.walk(_CGROUPS):
         if "pier" in Path(directory).name:
-            yield from (f"{directory}/{name}" for name in names)
+            yield from (f"{directory}/{name}" for name in names if not _read(Path(directory, name, "cgroup.procs")))
 
 
 def _interfaces() -> Iterator[str]:
@@ -114,11 +115,11 @@ def _rules() -> Iterator[str]:
 
 
 def _files(root: Path) -> Iterator[str]:
-    """Names in the folders that hold nothing when no container exists and no command runs."""
+    """Names in the folders that hold nothing but locks when no container exists and no command runs."""
     for folder in _TEMPORARY:
         directory = root / folder
         if directory.is_dir():
-            yield from (f"{folder}/{name}" for name in os.listdir(directory))
+            yield from (f"{folder}/{name}" for name in os.listdir(directory) if not name.endswith(".lock"))
 
 
 def _read(path: Path) -> str:
@@ -135,3 +136,16 @@ def settled(root: Path, before: Snapshot, wait: Callable[..., object]) -> list[s
     except AssertionError:
         return take(root).leaked_since(before)
     return []
+
+
+def remove_network(identity: str) -> None:
+    """The bridge and the firewall rules of the network *identity* are gone; for `bridge` no command does it."""
+    subprocess.run(["ip", "link", "delete", f"pier-{identity[:8]}"], capture_output=True, check=False)
+    listed = subprocess.run(["nft", "-a", "list", "table", "ip", "pier"], capture_output=True, text=True, check=False)
+    chain = ""
+    for line in listed.stdout.splitlines():
+        words = line.split()
+        chain = words[1] if words[:1] == ["chain"] else chain
+        if f'comment "pier {identity[:32]}' in line:
+            rule = ["nft", "delete", "rule", "ip", "pier", chain, "handle", words[-1]]
+            subprocess.run(rule, capture_output=True, check=False)
