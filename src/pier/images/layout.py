@@ -45,6 +45,7 @@ class Layout:
         files.ensure_dir(self._blobs.rstrip("/"))
         files.ensure_dir(self.paths.layers)
         files.ensure_dir(self.paths.tmp)
+        files.ensure_dir(self.paths.locks)
         for name, content in (
             ("oci-layout", {"imageLayoutVersion": "1.0.0"}),
             ("index.json", {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}),
@@ -83,7 +84,7 @@ class Layout:
         path = self.paths.images + "/index.json"
         try:
             self.prepare()
-            with files.FileLock(self.paths.tmp + "/images-index.lock"):
+            with files.FileLock(self.paths.locks + "/images-index"):
                 index = files.read_json(path)
                 index["manifests"] = change(list(index.get("manifests") or []))
                 files.write_json(path, index, mode=0o644, sync=True)
@@ -106,12 +107,12 @@ class Layout:
     def ingesting(self) -> files.FileLock:
         """Held (shared) while blobs and layers are added that no index entry names yet: garbage collection waits."""
         self.prepare()
-        return files.FileLock(self.paths.tmp + "/images-ingest.lock", shared=True)
+        return files.FileLock(self.paths.locks + "/images-ingest", shared=True)
 
     def collecting(self) -> files.FileLock:
         """Held (exclusive) while garbage is removed. BlockingIOError where something is being added."""
         self.prepare()
-        return files.FileLock(self.paths.tmp + "/images-ingest.lock", blocking=False)
+        return files.FileLock(self.paths.locks + "/images-ingest", blocking=False)
 
 
 def ref_name(entry: Entry) -> str:

@@ -136,7 +136,7 @@ class _Pull:
         self._news: queue.SimpleQueue[Progress | tuple[_Job, Unpacked | None] | BaseException] = queue.SimpleQueue()
 
     def run(self) -> Image:
-        lock = f"{self._store.paths.tmp}/pull-{self._found.digest.partition(':')[2]}.lock"
+        lock = f"{self._store.paths.locks}/pull-{self._found.digest.partition(':')[2]}"
         self._report(Progress(layer=self._ref.tag or "", status=f"Pulling from {self._ref.path}"))
         with ExitStack() as held:
             self._wait_alone(held, lock)

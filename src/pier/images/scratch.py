@@ -31,6 +31,7 @@ class Scratch:
 
     def __enter__(self) -> Self:
         files.ensure_dir(self._paths.tmp)
+        files.ensure_dir(self._paths.locks)
         with _making(self._paths):
             self.path = f"{self._paths.tmp}/{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
             os.mkdir(self.path, 0o700)
@@ -71,4 +72,4 @@ def _remove_if_orphaned(path: str) -> None:
 
 def _making(paths: Paths) -> files.FileLock:
     # Between mkdir and flock a new folder looks orphaned: sweeping and making exclude each other.
-    return files.FileLock(paths.tmp + "/scratch.lock")
+    return files.FileLock(paths.locks + "/scratch")

@@ -174,11 +174,10 @@ class _Tree:
 
     def _open_parent(self, path: bytes, member: Member) -> int:
         try:
-            fd = self._open_directory(path)
-        except FileNotFoundError:
-            fd = self._imply(path, member)
-        except NotADirectoryError as exc:
-            fd = self._over_whiteout(path, member, exc)
+            try:
+                fd = self._open_directory(path)
+            except (FileNotFoundError, NotADirectoryError):
+                fd = self._imply(path, member)
         except OSError as exc:
             raise _translated(exc, member) from exc
         if os.readlink(fs.name_of(fd)).count("/") > self._depth + _DEEPEST:
@@ -200,12 +199,18 @@ class _Tree:
             try:
                 fd = self._open_directory(prefix)
             except FileNotFoundError:
-                fd = self._imply_one(above_fd, prefix, member)
+                fd = self._make_implied(above_fd, prefix, member)
+            except NotADirectoryError as exc:
+                if not attributes.is_whiteout(os.lstat(parts[index - 1], dir_fd=above_fd)):
+                    raise _refused(member, f"{os.fsdecode(prefix)!r} is not a directory") from exc
+                os.unlink(parts[index - 1], dir_fd=above_fd)
+                fd = self._make_implied(above_fd, prefix, member)
+                attributes.mark_opaque(fd)
             finally:
                 os.close(above_fd)
         return fd
 
-    def _imply_one(self, above_fd: int, path: bytes, member: Member) -> int:
+    def _make_implied(self, above_fd: int, path: bytes, member: Member) -> int:
         base = path.rpartition(b"/")[2]
         try:
             os.mkdir(base, 0o755, dir_fd=above_fd)
@@ -214,16 +219,6 @@ class _Tree:
         fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above_fd)
         os.fchmod(fd, 0o755)
         self.implied.add(path)
-        return fd
-
-    def _over_whiteout(self, path: bytes, member: Member, exc: OSError) -> int:
-        above, _, base = path.rpartition(b"/")
-        above_fd = self._parent(above, member) if base else -1
-        if not base or not attributes.is_whiteout(os.lstat(base, dir_fd=above_fd)):
-            raise _refused(member, f"{os.fsdecode(path)!r} is not a directory") from exc
-        os.unlink(base, dir_fd=above_fd)
-        fd = self._imply(path, member)
-        attributes.mark_opaque(fd)
         return fd
 
     def _whiteout(self, member: Member, parent: bytes, base: bytes) -> None:

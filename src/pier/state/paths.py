@@ -59,6 +59,11 @@ class Paths(Record):
         return self.root + "/tmp"
 
     @property
+    def locks(self) -> str:
+        """Empty files that only ever carry an flock(2)."""
+        return self.root + "/locks"
+
+    @property
     def events(self) -> str:
         return self.root + "/events.jsonl"
 

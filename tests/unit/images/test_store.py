@@ -250,6 +250,6 @@ def test_a_layer_added_twice_at_once_is_one_layer(store: ImageStore) -> None:
 
 def test_a_read_of_the_index_takes_no_lock(store: ImageStore, made: Made) -> None:
     image = made("x", "app")
-    with open(store.paths.tmp + "/images-index.lock") as lock:
+    with open(store.paths.locks + "/images-index") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert store.resolve("app").id == image.id
