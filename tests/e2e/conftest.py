@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import registry as registries
+import debian_registry as registries
 from harness import Pier
 from project import BUILD_SECONDS, Stack, example_copy
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from debian_registry import Registry
 from harness import Pier, Result, small_disk, wait_until
-from registry import Registry
 
 PROGRAM_ON_A_PORT = """\
 import socket
