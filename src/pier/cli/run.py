@@ -23,7 +23,6 @@ _FAILURE = 125
 
 def run(session: Session, arguments: Arguments) -> int:
     """The container's exit code; 0 once it runs detached."""
-    from pier.engine import lifecycle
     from pier.engine import start as starting
 
     detached = arguments.flag("detach")
@@ -50,12 +49,11 @@ def run(session: Session, arguments: Arguments) -> int:
     )
     try:
         relay = starting.begin(engine, container, connection)
+        relay.wait_started()
     except BaseException:
-        if wanted.auto_remove:
-            lifecycle.remove(engine, container.id, force=True, volumes=True)
+        _abandon(engine, container)
         raise
     try:
-        relay.wait_started()
         if detached:
             sys.stdout.write(container.id + "\n")
             return 0
@@ -63,6 +61,19 @@ def run(session: Session, arguments: Arguments) -> int:
     finally:
         relay.close()
     return 0 if ending.detached else ending.exit_code
+
+
+def _abandon(engine: Engine, container: Container) -> None:
+    """What could not start, or was interrupted before, does not run on; with --rm it is gone."""
+    from pier.engine import lifecycle
+
+    try:
+        if container.spec.auto_remove:
+            lifecycle.remove(engine, container.id, force=True, volumes=True)
+        else:
+            lifecycle.stop(engine, container.id, grace=0)
+    except NotFound:
+        return
 
 
 def create(session: Session, arguments: Arguments) -> int:

@@ -8,10 +8,7 @@ from pier.engine import listing, reconcile
 from pier.errors import Conflict, NotFound
 from pier.kernel import namespaces, netlink
 from pier.kernel.netlink import Netlink
-from pier.network import connect, dns, publish, resolvconf, store
-from pier.network.dns import Resolver
-from pier.network.names import EndpointNames
-from pier.network.proxy import PortProxy
+from pier.network import connect, resolvconf, store
 from pier.state import files
 
 TYPE_CHECKING = False
@@ -20,6 +17,8 @@ if TYPE_CHECKING:
     from pier.model.container import ContainerSpec, NetworkAttachment
     from pier.model.network import Endpoint, Network
     from pier.model.ports import PortBinding
+    from pier.network.dns import Resolver
+    from pier.network.proxy import PortProxy
     from pier.runtime.services import Service
 
 HOST_RESOLV_CONF = "/etc/resolv.conf"
@@ -59,6 +58,9 @@ class Attachment:
     def _bind_ports(self) -> None:
         if not self._spec.ports or self._spec.network_mode != "bridge" or self._proxy is not None:
             return
+        from pier.network import publish
+        from pier.network.proxy import PortProxy
+
         listeners = publish.open_listeners(self._spec.ports, holder=self._holder)
         self.ports = tuple(listener.binding for listener in listeners)
         self._proxy = PortProxy(listeners)
@@ -159,6 +161,9 @@ class Attachment:
 
     def _open_resolver(self, netns: int) -> Resolver:
         """The name service, listening before the program's first question: loopback comes up for it."""
+        from pier.network import dns
+        from pier.network.names import EndpointNames
+
         home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
             namespaces.setns(netns, namespaces.CLONE_NEWNET)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from pier.engine import listing, records
+from pier.engine import listing, records, removal
 from pier.errors import Conflict, Invalid, NotFound
 from pier.kernel import signals
 from pier.model import names, timestamps
@@ -236,7 +236,8 @@ def check_name(name: str) -> None:
 def _lay(engine: Engine, spec: ContainerSpec, state: ContainerState) -> Container:
     """Write the container below tmp, take its name, and move it to its place."""
     paths = engine.paths
-    half_made = f"{paths.tmp}/{spec.id}.new"
+    removal.sweep(engine)
+    half_made = f"{paths.tmp}/{spec.id}.{os.getpid()}{removal.HALF_MADE}"
     os.mkdir(half_made, 0o710)
     try:
         for name in ("upper", "work", "root"):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 
-from pier.engine import execute, records, removal
+from pier.engine import records, removal
 from pier.engine.attachment import NETWORK_FILES, Attachment
 from pier.errors import PierError
 from pier.kernel import cgroup, identity, process
 from pier.model import timestamps
 from pier.model.container import Health
-from pier.runtime import health, join, launch, monitor, plan, security
+from pier.runtime import launch, monitor, plan, security
 from pier.state import files
 from pier.volumes import store as volumes
 
@@ -104,7 +104,6 @@ class ContainerKeeper(monitor.Keeper):
         return self._network.serve()
 
     def started(self, launched: Launched) -> None:
-        check = self.spec.healthcheck
         self._write(
             status="running",
             pid=launched.pid,
@@ -114,7 +113,7 @@ class ContainerKeeper(monitor.Keeper):
             oom_killed=False,
             started_at=timestamps.rfc3339(time.time_ns()),
             restart_count=self._restarts,
-            health=Health() if health.is_enabled(check) else None,
+            health=Health() if self.spec.has_healthcheck else None,
             ports=self._network.ports,
             addresses=self._network.addresses(),
             cgroups=self._cgroups,
@@ -122,6 +121,9 @@ class ContainerKeeper(monitor.Keeper):
         self._record("start")
 
     def probe(self, words: tuple[str, ...], stdio: tuple[int, int, int]) -> int:
+        from pier.engine import execute
+        from pier.runtime import join
+
         wanted = execute.program(self._engine, self.spec, words)
         return join.spawn(execute.target(self._container), wanted, stdio, terminal=False)
 

@@ -1,6 +1,7 @@
 """Make what the files say agree with what /proc shows, after any process of ours was killed at any moment.
 
-The monitor's death is the container's: no process would keep its log, its ports or its exit status any more.
+The monitor's death is the container's: no process would keep its log, its ports or its exit status any more. What a
+repair needs is imported when there is something to repair: `ps` finds nothing most of the time.
 """
 
 from __future__ import annotations
@@ -8,11 +9,9 @@ from __future__ import annotations
 import os
 import time
 
-from pier.engine import records, removal
-from pier.kernel import cgroup, process, signals
+from pier.engine import records
+from pier.kernel import lifetime
 from pier.model import timestamps
-from pier.network import connect, store
-from pier.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def load(engine: Engine, container_id: str) -> Container | None:
 
 
 def monitor_alive(state: ContainerState) -> bool:
-    return process.is_alive(state.monitor_pid, state.monitor_start)
+    return lifetime.is_alive(state.monitor_pid, state.monitor_start)
 
 
 def _is_orphan(state: ContainerState) -> bool:
@@ -66,6 +65,8 @@ def _repair(engine: Engine, container_id: str) -> Container | None:
     except FileNotFoundError:
         return None
     if container.spec.auto_remove:
+        from pier.engine import removal
+
         removal.remove_files(engine, container, volumes=True)
         return None
     return container
@@ -73,8 +74,10 @@ def _repair(engine: Engine, container_id: str) -> Container | None:
 
 def _kill(state: ContainerState) -> None:
     """The container's first process, if it outlived its monitor, and with it all its processes (pid_namespaces(7))."""
-    if not process.is_alive(state.pid, state.pid_start):
+    if not lifetime.is_alive(state.pid, state.pid_start):
         return
+    from pier.kernel import process, signals
+
     pidfd = process.open_pidfd(state.pid, state.pid_start)
     try:
         process.send_signal(pidfd, signals.SIGKILL)
@@ -85,6 +88,10 @@ def _kill(state: ContainerState) -> None:
 
 def release(engine: Engine, container: Container) -> None:
     """Addresses, cgroups and the run folder are given back. Idempotent."""
+    from pier.kernel import cgroup
+    from pier.network import connect, store
+    from pier.state import files
+
     for network_id in {entry["network_id"] for entry in container.state.addresses.values()}:
         for endpoint in store.endpoints(engine.paths, network_id):
             if endpoint.container_id == container.id:

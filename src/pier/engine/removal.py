@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pier.engine import records
+from pier.kernel import process
 from pier.network import store as networks
 from pier.state import files
 from pier.volumes import store as volume_store
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from pier.engine.context import Engine
     from pier.model.container import Container
 
-_SUFFIX = ".removed"
+HALF_MADE = ".new"
+HALF_REMOVED = ".removed"
 
 
 def remove_files(engine: Engine, container: Container, *, volumes: bool) -> None:
     """The container, its name, addresses and, when asked, anonymous *volumes* are gone. Idempotent."""
     paths = engine.paths
-    doomed = f"{paths.tmp}/{container.id}{_SUFFIX}"
+    doomed = f"{paths.tmp}/{container.id}.{os.getpid()}{HALF_REMOVED}"
     with records.names_lock(paths):
         try:
             os.rename(paths.container(container.id), doomed)
@@ -37,9 +39,9 @@ def remove_files(engine: Engine, container: Container, *, volumes: bool) -> None
 
 
 def sweep(engine: Engine) -> None:
-    """Finish removals that a kill has interrupted."""
+    """Take away what commands that were killed left half-made or half-removed."""
     for name in files.list_dir(engine.paths.tmp):
-        if name.endswith(_SUFFIX):
+        if name.endswith((HALF_MADE, HALF_REMOVED)) and not process.start_time(int(name.split(".")[-2])):
             files.remove_tree(f"{engine.paths.tmp}/{name}")
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 IPV4 = 2
-HOOK_FORWARD, HOOK_POSTROUTING = 2, 4
-PRIORITY_FILTER, PRIORITY_SOURCE_NAT = 0, 100
+HOOK_FORWARD, HOOK_OUTPUT, HOOK_POSTROUTING = 2, 3, 4
+PRIORITY_FILTER, PRIORITY_SOURCE_NAT, PRIORITY_DESTINATION_NAT = 0, 100, -100
 
 _SUBSYSTEM = 10 << 8
 _BATCH_BEGIN, _BATCH_END = 16, 17
@@ -39,7 +39,10 @@ _REG_VERDICT, _REG_1 = 0, 1
 _CMP_EQ, _CMP_NEQ = 0, 1
 _META_IIFNAME, _META_OIFNAME = 6, 7
 _CT_KEY_STATE, _CT_ESTABLISHED_OR_RELATED = 0, 2 | 4
-_PAYLOAD_NETWORK_HEADER, _IPV4_SOURCE_OFFSET = 1, 12
+_META_L4PROTO = 16
+_PAYLOAD_NETWORK_HEADER, _IPV4_SOURCE_OFFSET, _IPV4_DESTINATION_OFFSET = 1, 12, 16
+_PAYLOAD_TRANSPORT_HEADER, _DESTINATION_PORT_OFFSET = 2, 2
+_NAT_DESTINATION = 1
 _IFNAMSIZ = 16
 _COMMENT = 0
 
@@ -116,10 +119,26 @@ def to_interface(name: str, *, negate: bool = False) -> bytes:
 def from_subnet(ip: str, prefix: int) -> bytes:
     """ip saddr."""
     mask = ((0xFFFFFFFF << (32 - prefix)) & 0xFFFFFFFF).to_bytes(4, "big")
-    load = _expression(
-        "payload", _be32(1, _REG_1), _be32(2, _PAYLOAD_NETWORK_HEADER), _be32(3, _IPV4_SOURCE_OFFSET), _be32(4, 4)
-    )
+    load = _payload(_PAYLOAD_NETWORK_HEADER, _IPV4_SOURCE_OFFSET, 4)
     return load + _mask(mask) + _compare(_CMP_EQ, _socket.inet_aton(ip))
+
+
+def to_port(ip: str, protocol: int, port: int) -> bytes:
+    """ip daddr, meta l4proto and th dport."""
+    return b"".join(
+        (
+            _payload(_PAYLOAD_NETWORK_HEADER, _IPV4_DESTINATION_OFFSET, 4),
+            _compare(_CMP_EQ, _socket.inet_aton(ip)),
+            _expression("meta", _be32(1, _REG_1), _be32(2, _META_L4PROTO)),
+            _compare(_CMP_EQ, bytes([protocol])),
+            _payload(_PAYLOAD_TRANSPORT_HEADER, _DESTINATION_PORT_OFFSET, 2),
+            _compare(_CMP_EQ, port.to_bytes(2, "big")),
+        )
+    )
+
+
+def _payload(base: int, offset: int, length: int) -> bytes:
+    return _expression("payload", _be32(1, _REG_1), _be32(2, base), _be32(3, offset), _be32(4, length))
 
 
 def unsolicited() -> bytes:
@@ -157,6 +176,12 @@ def go_back() -> bytes:
 
 def masquerade() -> bytes:
     return _expression("masq")
+
+
+def change_port(port: int) -> bytes:
+    """dnat to :port."""
+    load = _expression("immediate", _be32(1, _REG_1), nested(2, attribute(1, port.to_bytes(2, "big"))))
+    return load + _expression("nat", _be32(1, _NAT_DESTINATION), _be32(2, IPV4), _be32(5, _REG_1))
 
 
 class Nftables(NetlinkSocket):

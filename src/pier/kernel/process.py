@@ -9,6 +9,8 @@ import os
 import select
 
 from pier.kernel import libc
+from pier.kernel.lifetime import is_alive as is_alive
+from pier.kernel.lifetime import start_time as start_time
 
 # <linux/prctl.h>
 PR_SET_PDEATHSIG = 1
@@ -60,6 +62,15 @@ def prctl(option: int, *arguments: int) -> int:
     return libc.check(_prctl(option, *padded))
 
 
+def set_command_line(text: str) -> None:
+    """Show *text* in place of this process's arguments (proc(5), /proc/pid/cmdline), cut to their length."""
+    with open("/proc/self/stat", "rb") as stream:
+        fields = stream.read().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])
+    if 0 < start < end:
+        ctypes.memmove(start, os.fsencode(text)[: end - start - 1].ljust(end - start, b"\0"), end - start)
+
+
 def get_limit(name: str) -> tuple[int, int]:
     """(soft, hard) of a limit in `RLIMITS`."""
     old = _Rlimit()
@@ -93,21 +104,6 @@ def close_range_on_exec(first: int) -> None:
 def close_range_now(first: int) -> None:
     """Close every fd from *first* up."""
     os.closerange(first, 65536)
-
-
-def start_time(pid: int, proc: str = "/proc") -> int:
-    """Clock ticks from boot to the start of *pid*; 0 when there is no such process or it is a zombie."""
-    try:
-        with open(f"{proc}/{pid}/stat", "rb") as stream:
-            fields = stream.read().rpartition(b")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
-
-
-def is_alive(pid: int, started: int) -> bool:
-    """Whether *pid* is still the process that started at *started* ticks."""
-    return pid > 0 and started > 0 and start_time(pid) == started
 
 
 def open_pidfd(pid: int, started: int) -> int:

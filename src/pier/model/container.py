@@ -57,6 +57,10 @@ class Healthcheck(Record):
     start_interval: int = 0
     retries: int = 0
 
+    @property
+    def enabled(self) -> bool:
+        return bool(self.test) and self.test[0] != "NONE"
+
 
 class Ulimit(Record):
     """A resource limit by its name in setrlimit(2), lower case without RLIMIT_; -1 is unlimited."""
@@ -161,6 +165,10 @@ class ContainerSpec(Record):
     @property
     def argv(self) -> tuple[str, ...]:
         return self.entrypoint + self.command
+
+    @property
+    def has_healthcheck(self) -> bool:
+        return self.healthcheck is not None and self.healthcheck.enabled
 
 
 class HealthProbe(Record):

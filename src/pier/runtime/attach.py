@@ -45,6 +45,10 @@ class Commands:
         """A client has fallen behind, or caught up."""
         raise NotImplementedError
 
+    def departed(self) -> None:
+        """A client that could give input is gone."""
+        raise NotImplementedError
+
 
 class Client:
     """One stream to a client. *output*: it wants what the container writes."""
@@ -147,6 +151,8 @@ class Client:
             os.close(self.fd)
             self.fd = -1
             self._out.clear()
+            if self.output:
+                self._commands.departed()
 
 
 class AttachServer:

@@ -29,10 +29,6 @@ _KEPT_OUTPUT = 4096
 TIMED_OUT = -1
 
 
-def is_enabled(check: Healthcheck | None) -> bool:
-    return check is not None and bool(check.test) and check.test[0] != "NONE"
-
-
 def command_of(check: Healthcheck, shell: tuple[str, ...]) -> tuple[str, ...]:
     """The words to execute for a CMD or CMD-SHELL test."""
     return shell + check.test[1:2] if check.test[0] == "CMD-SHELL" else check.test[1:]

@@ -6,13 +6,14 @@ It is forked from the command that starts the container and knows the store only
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
-from pier.errors import PierError
+from pier.errors import Exhausted, PierError
 from pier.kernel import process, signals
 from pier.model import jsontext
-from pier.runtime import attach, frames, handshake, health, launch, restart
+from pier.runtime import attach, frames, handshake, launch, restart
 from pier.runtime import loop as events
 from pier.runtime.logs import LogWriter
 from pier.runtime.services import ServiceHost
@@ -22,7 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Never
 
-    from pier.model.container import ContainerSpec, Health
+    from pier.model.container import ContainerSpec, Health, Healthcheck
+    from pier.runtime.health import HealthChecker
     from pier.runtime.launch import Connections, Launched
     from pier.runtime.loop import Timer
     from pier.runtime.plan import Plan
@@ -72,11 +74,16 @@ class Keeper:
         raise NotImplementedError
 
 
+def _title(keeper: Keeper) -> str:
+    return f"pier: monitor of {keeper.spec.name} ({keeper.spec.id[:12]})"
+
+
 def become(keeper: Keeper, control: int, *, output: bool) -> Never:
     """Turn this freshly forked process into the monitor. *control* is the stream to the command, *output*: it attaches."""
     code = 1
     try:
         _detach(control)
+        process.set_command_line(_title(keeper))
         Monitor(keeper, control, output=output).run()
         code = 0
     finally:
@@ -111,7 +118,7 @@ class Monitor(attach.Commands):
         self._streams: Streams | None = None
         self._launched: Launched | None = None
         self._services: list[ServiceHost] = []
-        self._health: health.HealthChecker | None = None
+        self._health: HealthChecker | None = None
         self._stopped_by_user = False
         self._restarts = 0
         self._delay = 0.0
@@ -122,8 +129,9 @@ class Monitor(attach.Commands):
         """Returns when the container has ended for good and every client knows."""
         try:
             self._start()
-        except PierError as error:
-            self._keeper.failed(error)
+        except (PierError, OSError) as failure:
+            error = _as_pier_error(failure)
+            self._tell_keeper(error)
             self._starter.send(frames.encode(frames.FAILED, jsontext.dumps(_as_message(error)).encode()))
             self._say_goodbye()
             return
@@ -150,12 +158,18 @@ class Monitor(attach.Commands):
         self._services = [ServiceHost(service, self._loop) for service in keeper.services()]
         streams.connect(self._loop, self._output, self._server.resume_input)
         check = keeper.spec.healthcheck
-        if check is not None and health.is_enabled(check):
-            self._health = health.HealthChecker(check, keeper.shell, self._loop, keeper.probe, keeper.health_changed)
+        if check is not None and check.enabled:
+            self._health = self._checker(check)
         for warning in keeper.warnings():
             self._starter.send(frames.encode(WARNING, warning.encode()))
         started = {"pid": launched.pid, "restarts": self._restarts}
         self._starter.send(frames.encode(frames.STARTED, jsontext.dumps(started).encode()))
+
+    def _checker(self, check: Healthcheck) -> HealthChecker:
+        from pier.runtime.health import HealthChecker
+
+        keeper = self._keeper
+        return HealthChecker(check, keeper.shell, self._loop, keeper.probe, keeper.health_changed)
 
     def _output(self, stream: str, data: bytes) -> None:
         if self._log is not None:
@@ -202,9 +216,17 @@ class Monitor(attach.Commands):
         self._restarts += 1
         try:
             self._start()
-        except PierError as error:
-            self._keeper.failed(error)
+        except (PierError, OSError) as failure:
+            error = _as_pier_error(failure)
+            self._tell_keeper(error)
             self._decide(error.exit_code)
+
+    def _tell_keeper(self, error: PierError) -> None:
+        try:
+            self._keeper.failed(error)
+        except OSError:
+            # A full disk takes no state either; the next command finds the monitor gone and repairs it.
+            return
 
     def _tell_end(self, exit_code: int, *, final: bool) -> None:
         if final:
@@ -258,6 +280,11 @@ class Monitor(attach.Commands):
             self._keeper.exited(-1, restarting=False)
             self._tell_end(0, final=True)
 
+    def departed(self) -> None:
+        if self._streams is not None and self._keeper.spec.stdin_once:
+            self._streams.end_input()
+        self.flow_changed()
+
     def flow_changed(self) -> None:
         if self._streams is None:
             return
@@ -265,6 +292,15 @@ class Monitor(attach.Commands):
             self._streams.pause()
         else:
             self._streams.resume()
+
+
+def _as_pier_error(error: PierError | OSError) -> PierError:
+    if isinstance(error, PierError):
+        return error
+    what = f"cannot start the container: {(error.strerror or 'failed').lower()}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Exhausted(what, why=str(error), hint="pier system df shows what takes the room")
+    return PierError(what, why=str(error))
 
 
 def _as_message(error: PierError) -> dict[str, object]:

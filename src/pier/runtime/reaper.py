@@ -21,6 +21,8 @@ def become_parent() -> None:
         os.setpgid(0, 0)
         _give_terminal(os.getpid())
         return
+    # The arguments still say where pier lies on the host.
+    process.set_command_line("pier-init")
     for number in _FORWARDED:
         signals.on(number, lambda received, _frame: _forward(child, received))
     process.close_range_now(3)

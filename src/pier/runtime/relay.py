@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 
-from pier.errors import PierError
+from pier.errors import Bug, PierError
 from pier.kernel import signals, tty
 from pier.model import jsontext
 from pier.model.record import Record
@@ -73,8 +73,7 @@ class Relay:
                     hint="try again; `pier ps -a` shows what is left",
                 )
             else:
-                self._inbox.append((kind, payload))
-                return 0
+                raise Bug(f"the monitor spoke of {kind!r} before the start")
 
     def attach_output(self) -> None:
         """Ask the monitor of a running container for its output from now on."""
