@@ -11,6 +11,7 @@ import select
 import struct
 import time
 
+from pier.kernel import nftables as nft
 from pier.network import dnswire
 from pier.network.resolvconf import EMBEDDED
 from pier.network.upstream import Exchange
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 
 PORT = 53
+_TABLE, _CHAIN = "pier", "output"
 # Docker says 600; a restarted container may have another address at once, and asking again costs nothing here.
 TTL_SECONDS = 5
 MAXIMUM_EXCHANGES = 256
@@ -41,11 +43,44 @@ _UNREAD_LIMIT = 1 << 18
 _IN, _OUT = select.EPOLLIN, select.EPOLLOUT
 
 
-def open_sockets(address: str = EMBEDDED, port: int = PORT) -> tuple[_socket.socket, _socket.socket]:
-    """The UDP and the TCP socket at *address*, made in the current network namespace; loopback must be up."""
-    datagrams = _bound(_socket.SOCK_DGRAM, address, port)
+def open_sockets() -> tuple[_socket.socket, _socket.socket]:
+    """The UDP and the TCP socket behind 127.0.0.11:53, made in the current network namespace; loopback must be up.
+
+    They listen at another port, to which the address's port 53 is diverted: a name server in the container may want
+    port 53 on all addresses for itself. Where nf_tables cannot divert, they listen at port 53.
+    """
+    datagrams, streams = _pair(0)
     try:
-        streams = _bound(_socket.SOCK_STREAM, address, datagrams.getsockname()[1])
+        _divert({_socket.IPPROTO_UDP: datagrams, _socket.IPPROTO_TCP: streams})
+        return datagrams, streams
+    except OSError:
+        # EOPNOTSUPP, EPROTONOSUPPORT, ENOENT, EPERM: no nf_tables, no NAT, or not for us. Port 53 serves most programs.
+        datagrams.close()
+        streams.close()
+    return _pair(PORT)
+
+
+def _divert(ends: dict[int, _socket.socket]) -> None:
+    chain = nft.add_base_chain(_TABLE, _CHAIN, "nat", nft.HOOK_OUTPUT, nft.PRIORITY_DESTINATION_NAT)
+    rules = [
+        nft.add_rule(
+            _TABLE,
+            _CHAIN,
+            [nft.to_port(EMBEDDED, protocol, PORT), nft.change_port(end.getsockname()[1])],
+            "pier name service",
+        )
+        for protocol, end in ends.items()
+    ]
+    # Added, deleted, added: the table is new in the same batch, whatever an earlier name service left behind.
+    fresh = [nft.add_table(_TABLE), nft.delete_table(_TABLE), nft.add_table(_TABLE)]
+    with nft.Nftables() as table:
+        table.commit([*fresh, chain, *rules])
+
+
+def _pair(port: int) -> tuple[_socket.socket, _socket.socket]:
+    datagrams = _bound(_socket.SOCK_DGRAM, EMBEDDED, port)
+    try:
+        streams = _bound(_socket.SOCK_STREAM, EMBEDDED, port)
         streams.listen(MAXIMUM_STREAMS)
     except BaseException:
         datagrams.close()

@@ -44,8 +44,8 @@ class Listener:
 def open_listeners(bindings: Sequence[PortBinding], *, holder: Holder | None = None) -> list[Listener]:
     """A listener for each binding, two (IPv4 and IPv6) for those without an address; all of them or none.
 
-    Conflict when a port is taken, saying by whom: *holder* is asked first which container has it. Denied for a
-    privileged port, Invalid for an address that is not this host's.
+    Conflict when a port is taken, saying by whom: *holder* is asked first, and answers such as "container web", or ""
+    when it does not know. Denied for a privileged port, Invalid for an address that is not this host's.
     """
     opened: list[Listener] = []
     try:
@@ -115,10 +115,10 @@ def _refusal(binding: PortBinding, exc: OSError, holder: Holder | None) -> PierE
     span = f"{binding.host_port}-{binding.host_port_end}" if binding.host_port_end else str(binding.host_port)
     where = format_address(binding.host_ip or _ANY_IPV4, span)
     if exc.errno == errno.EADDRINUSE:
-        container = holder(binding) if holder else ""
+        known = holder(binding) if holder else ""
         return Conflict(
             f"Bind for {where} failed: port is already allocated",
-            why=f"container {container} has it" if container else _process_holding(binding),
+            why=f"{known} has it" if known else _process_holding(binding),
             hint="stop it, or publish another host port with -p",
         )
     if exc.errno in (errno.EACCES, errno.EPERM):

@@ -71,9 +71,9 @@ def scene() -> Iterator[Scene]:
                 link.transact([netlink.set_up("lo")])
             sockets = dns.open_sockets()
         names = Leases({"db": ("172.18.0.2",), "api": ("172.18.0.3", "172.18.0.4")})
-        resolver = Resolver(*sockets, [UPSTREAM, SECOND], names)
-        yield Scene(inside, resolver)
-        resolver.close()
+        made_scene = Scene(inside, Resolver(*sockets, [UPSTREAM, SECOND], names))
+        yield made_scene
+        made_scene.resolver.close()
 
 
 def question(name: str, kind: int = dnswire.TYPE_A) -> bytes:
@@ -227,3 +227,20 @@ def test_idle_tcp_connections_are_let_go(scene: Scene) -> None:
         pump(scene.resolver, lambda: scene.resolver.next_deadline() is not None)
         scene.resolver.expire(time.monotonic() + dns.STREAM_IDLE_SECONDS + 1)
         assert scene.hear(asking) == b""
+
+
+def test_a_name_server_in_the_container_may_have_port_53_for_itself(scene: Scene) -> None:
+    with scene.inside.entered():
+        own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        stream = socket.create_server(("0.0.0.0", 53))
+    with own, stream:
+        own.bind(("0.0.0.0", 53))
+        assert addresses(scene.ask("db")) == ["172.18.0.2"]
+
+
+def test_a_second_name_service_in_one_namespace_takes_the_place_of_the_first(scene: Scene) -> None:
+    scene.resolver.close()
+    with scene.inside.entered():
+        sockets = dns.open_sockets()
+    scene.resolver = Resolver(*sockets, [], Leases({"db": ("172.18.0.9",)}))
+    assert addresses(scene.ask("db")) == ["172.18.0.9"]

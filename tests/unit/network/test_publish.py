@@ -70,7 +70,7 @@ def test_a_port_in_use_names_the_process() -> None:
 
 def test_a_port_in_use_names_the_container_that_has_it() -> None:
     with socket.create_server(("127.0.0.1", 8000)), pytest.raises(Conflict) as caught:
-        open_listeners(parse_publish("127.0.0.1:8000:80"), holder=lambda binding: "web")
+        open_listeners(parse_publish("127.0.0.1:8000:80"), holder=lambda binding: "container web")
     assert caught.value.why == "container web has it"
 
 
