@@ -24,8 +24,8 @@ class BuildOptions(Record):
     """One build.
 
     *context* is a directory, or "" for none; *context_stream* instead of it a tar archive, or a lone Dockerfile.
-    *dockerfile* is a path as typed: looked up from the working directory, then inside the context; *dockerfile_text* is its content where the
-    caller has it already (compose's `dockerfile_inline`, `-f -`), named by *dockerfile* in messages.
+    *dockerfile* is a path as typed: looked up from the working directory, then inside the context; *dockerfile_text* is
+    its content where the caller has it already (`dockerfile_inline`, `-f -`), named by *dockerfile* in messages.
     """
 
     NESTED = {"secrets": Secret, "host": HostEnvironment}
