@@ -58,7 +58,8 @@ def _repair(engine: Engine, container_id: str) -> Container | None:
                     error="its monitor was killed",
                     finished_at=timestamps.rfc3339(time.time_ns()),
                 )
-            state = state.replace(pid=0, pid_start=0, monitor_pid=0, monitor_start=0, ports=(), addresses={}, cgroups=())
+            state = state.replace(pid=0, pid_start=0, monitor_pid=0, monitor_start=0)
+            state = state.replace(ports=(), addresses={}, cgroups=())
             records.write_state(engine.paths, container_id, state)
             engine.record("container", "die", container_id, name=container.name, exitCode=str(_KILLED))
             container = container.replace(state=state)

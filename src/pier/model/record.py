@@ -24,11 +24,13 @@ class Record:
 
     NESTED: ClassVar[dict[str, type[Record]]] = {}
     FIELDS: ClassVar[tuple[str, ...]] = ()
+    KNOWN: ClassVar[frozenset[str]] = frozenset()
     DEFAULTS: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
         own = [name for name, kind in cls.__annotations__.items() if not str(kind).startswith("ClassVar")]
         cls.FIELDS = cls.FIELDS + tuple(own)
+        cls.KNOWN = frozenset(cls.FIELDS)
         cls.DEFAULTS = {**cls.DEFAULTS, **{name: cls.__dict__[name] for name in own if name in cls.__dict__}}
 
     def __init__(self, **values: Any) -> None:
@@ -65,17 +67,17 @@ class Record:
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Rebuild a record; fields of a newer pier are ignored so that stores survive a downgrade."""
         values: dict[str, Any] = {}
-        for name in cls.FIELDS:
-            if name not in data:
-                continue
-            value = data[name]
-            nested = cls.NESTED.get(name)
-            if isinstance(value, list):
-                values[name] = tuple(nested.from_dict(item) for item in value) if nested else tuple(value)
-            elif nested is not None and value is not None:
-                values[name] = nested.from_dict(value)
+        nested = cls.NESTED
+        for name, value in data.items():
+            if value.__class__ is list:
+                kind = nested.get(name)
+                values[name] = tuple(map(kind.from_dict, value)) if kind else tuple(value)
+            elif name in nested and value is not None:
+                values[name] = nested[name].from_dict(value)
             else:
                 values[name] = value
+        if not values.keys() <= cls.KNOWN:
+            values = {name: value for name, value in values.items() if name in cls.KNOWN}
         return cls(**values)
 
 
