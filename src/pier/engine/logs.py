@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pier.engine import reconcile
-from pier.kernel.inotify import Watch
 from pier.model import timestamps
 from pier.runtime.logs import LogReader, last_entries
 
@@ -43,7 +42,8 @@ def read(
             yield from (entry for entry in reader.entries() if inside(entry))
             return
         entries = list(reader.entries())
-        yield from (entry for entry in (entries if tail is None else entries[max(0, len(entries) - tail) :]) if inside(entry))
+        first = 0 if tail is None else max(0, len(entries) - tail)
+        yield from (entry for entry in entries[first:] if inside(entry))
         del entries
         yield from _follow(engine, container, reader, inside)
     finally:
@@ -51,6 +51,9 @@ def read(
 
 
 def _follow(engine: Engine, container: Container, reader: LogReader, inside: _Window) -> Iterator[LogEntry]:
+    # Reading a log that stands still needs no C library, which is what inotify costs.
+    from pier.kernel.inotify import Watch
+
     with Watch(engine.paths.container(container.id)) as watch:
         while True:
             current = reconcile.load(engine, container.id)
