@@ -304,15 +304,7 @@ def _filed(tree: MarkedMap, place: Place) -> MarkedMap:
     return result
 
 
-def _volume(tree: MarkedMap, place: Place) -> MarkedMap:
-    result = _named(tree, place)
-    options = result.get("driver_opts")
-    if isinstance(options, MarkedMap) and options.get("o") == "bind" and options.get("device"):
-        options["device"] = place.path(options["device"])
-    return result
-
-
-_TOP = {"networks": _named, "volumes": _volume, "secrets": _filed, "configs": _filed}
+_TOP = {"networks": _named, "volumes": _named, "secrets": _filed, "configs": _filed}
 _BUILD: dict[str, Convert] = {
     "args": _pairs,
     "labels": _labels,

@@ -28,8 +28,8 @@ _FALSE_OMITTED = (
 _KEPT_EMPTY = ("bind", "volume", "tmpfs", "command", "entrypoint", "default")
 
 
-def normalised(model: dict[str, Any], services: Iterable[str]) -> dict[str, Any]:
-    """The printable form of *model* with these *services* and only the resources they use."""
+def normalised(model: dict[str, Any], services: Iterable[str], *, everything: bool = False) -> dict[str, Any]:
+    """The printable form of *model* with these *services* and the resources they use, or *everything*."""
     chosen = {name: model["services"][name] for name in sorted(services)}
     result: dict[str, Any] = {"name": model["name"]}
     result["services"] = {name: _service(item) for name, item in chosen.items()}
@@ -38,7 +38,7 @@ def normalised(model: dict[str, Any], services: Iterable[str]) -> dict[str, Any]
         found = {
             key: _sorted(item, order.split(), "")
             for key, item in sorted((model.get(kind) or {}).items())
-            if key in used
+            if everything or key in used
         }
         if found:
             result[kind] = found

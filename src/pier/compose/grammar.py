@@ -63,7 +63,7 @@ NETWORK = Fields(
     keys={
         "name": done(TEXT),
         "driver": done(TEXT),
-        "driver_opts": warned(_OPTIONS, "bridge options are not read"),
+        "driver_opts": done(_OPTIONS),
         "ipam": done(IPAM),
         "external": done(_EXTERNAL),
         "internal": done(FLAG),
@@ -79,7 +79,7 @@ VOLUME = Fields(
     keys={
         "name": done(TEXT),
         "driver": done(TEXT),
-        "driver_opts": done(_OPTIONS),
+        "driver_opts": refused(_OPTIONS, "volumes are folders of pier's store; to use a host folder, bind it"),
         "external": done(_EXTERNAL),
         "labels": done(PAIRS),
     },

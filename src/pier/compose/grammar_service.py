@@ -76,7 +76,7 @@ BUILD = Fields(
         "pull": done(FLAG),
         "target": done(TEXT),
         "shm_size": warned(BYTES, "build steps have /dev/shm at its default size"),
-        "extra_hosts": warned(_HOSTS, "build steps use the host's own names"),
+        "extra_hosts": done(_HOSTS),
         "isolation": warned(TEXT, _WINDOWS),
         "privileged": refused(FLAG, "privileged build steps are not supported"),
         "secrets": done(_FILE_GRANT),

@@ -23,6 +23,14 @@ def ordered(dependencies: Mapping[str, Iterable[str]]) -> list[str]:
     return list(done)
 
 
+def depths(dependencies: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """How many services deep each one stands: 0 for those that depend on nothing."""
+    found: dict[str, int] = {}
+    for name in ordered(dependencies):
+        found[name] = 1 + max((found.get(other, 0) for other in dependencies[name] if other in found), default=-1)
+    return found
+
+
 def cycle(dependencies: Mapping[str, Iterable[str]]) -> list[str]:
     """One circle of names, first name repeated at the end; empty when there is none."""
     finished: set[str] = set()

@@ -73,6 +73,7 @@ class Build(Record):
     pull: bool = False
     tags: tuple[str, ...] = ()
     secrets: tuple[FileGrant, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
 
 
 class Limits(Record):
@@ -160,6 +161,7 @@ class ProjectNetwork(Record):
     attachable: bool = False
     subnet: str = ""
     gateway: str = ""
+    options: dict[str, str] = {}
     labels: dict[str, str] = {}
 
 
@@ -169,7 +171,6 @@ class ProjectVolume(Record):
     key: str
     name: str
     driver: str = ""
-    options: dict[str, str] = {}
     external: bool = False
     labels: dict[str, str] = {}
 

@@ -5,7 +5,7 @@ Operations carry what they wait for; the executor starts each as soon as that ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from pier.compose import graph
@@ -26,7 +26,7 @@ class Condition(Record):
 class Operation(Record):
     """One step. *verb*: create-network, create-volume, create, recreate, start, restart, stop, remove,
     remove-network, remove-volume or remove-image. *target* is the engine's name of the object, *container* the id of
-    the one that exists."""
+    the one that exists. Neighbours with equal *level* do not depend on each other."""
 
     NESTED: ClassVar[dict[str, type[Record]]] = {"after": Condition}
 
@@ -38,6 +38,7 @@ class Operation(Record):
     container: str = ""
     after: tuple[Condition, ...] = ()
     reason: str = ""
+    level: int = 0
 
     def describe(self) -> str:
         """One line for `--dry-run`."""
@@ -154,6 +155,11 @@ def _volumes(project: Project, services: Mapping[str, Service], observed: Observ
     return operations
 
 
+def gate(service: Service, services: Mapping[str, Service]) -> Operation:
+    """A step that does nothing but wait for what *service* depends on."""
+    return Operation(verb="start", target=service.name, service=service.name, after=_conditions(service, services))
+
+
 def _conditions(service: Service, services: Mapping[str, Service]) -> tuple[Condition, ...]:
     return tuple(
         Condition(service=name, condition=item.condition, required=item.required)
@@ -247,10 +253,9 @@ def _free_numbers(kept: list[ObservedContainer], count: int) -> list[int]:
     return numbers
 
 
-def _taken_down(item: ObservedContainer) -> list[Operation]:
-    stop = Operation(verb="stop", target=item.name, service=item.service, container=item.id)
-    remove = Operation(verb="remove", target=item.name, service=item.service, container=item.id)
-    return [stop, remove] if item.running else [remove]
+def _taken_down(item: ObservedContainer, level: int = 0) -> list[Operation]:
+    stop = Operation(verb="stop", target=item.name, service=item.service, container=item.id, level=level)
+    return [stop, stop.replace(verb="remove")] if item.running else [stop.replace(verb="remove")]
 
 
 class DownOptions(Record):
@@ -262,22 +267,29 @@ class DownOptions(Record):
     remove_orphans: bool = False
 
 
-def stop_order(project: Project | None, containers: list[ObservedContainer]) -> list[ObservedContainer]:
-    """*containers* so that each comes before those it depends on, by the compose file or else by their labels."""
-    if project is not None and project.services:
-        everything = {**project.services, **project.disabled}
-        depends = {name: tuple(item.depends_on) for name, item in everything.items()}
-    else:
-        depends = {item.service: item.depends_on for item in containers}
-    rank = {name: index for index, name in enumerate(graph.ordered(depends))}
-    return sorted(containers, key=lambda item: (-rank.get(item.service, len(rank)), -item.number))
+def stop_levels(project: Project, containers: Iterable[ObservedContainer]) -> list[list[ObservedContainer]]:
+    """*containers* in groups: each group may stop at once, after the groups before it.
+
+    Dependencies are the compose file's; a service it does not know is placed by the labels of its containers.
+    """
+    found = list(containers)
+    everything = {**project.services, **project.disabled}
+    depends = {name: tuple(item.depends_on) for name, item in everything.items()}
+    for item in found:
+        depends[item.service] = depends.get(item.service) or item.depends_on
+    depths = graph.depths(depends)
+    groups: dict[int, list[ObservedContainer]] = {}
+    for item in sorted(found, key=lambda item: (item.service, -item.number)):
+        groups.setdefault(depths[item.service], []).append(item)
+    return [groups[depth] for depth in sorted(groups, reverse=True)]
 
 
 def down(project: Project, observed: Observed, options: DownOptions) -> list[Operation]:
     """The steps that leave nothing of the project but its volumes (with *volumes*, not even these)."""
     known = [*project.services, *project.disabled]
     targets = [item for item in observed.containers if _goes_down(item, known, options)]
-    operations = [step for item in stop_order(project, targets) for step in _taken_down(item)]
+    levels = stop_levels(project, targets)
+    operations = [step for level, group in enumerate(levels) for item in group for step in _taken_down(item, level)]
     if options.named:
         return operations
     if options.volumes:

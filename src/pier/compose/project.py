@@ -182,6 +182,7 @@ def _network(key: str, item: dict[str, Any]) -> ProjectNetwork:
         attachable=bool(item.get("attachable")),
         subnet=pools[0].get("subnet") or "",
         gateway=pools[0].get("gateway") or "",
+        options=_texts(item.get("driver_opts")),
         labels=dict(item.get("labels") or {}),
     )
 
@@ -191,10 +192,13 @@ def _volume(key: str, item: dict[str, Any]) -> ProjectVolume:
         key=key,
         name=item["name"],
         driver=item.get("driver") or "",
-        options={name: str(value) for name, value in (item.get("driver_opts") or {}).items()},
         external=bool(item.get("external")),
         labels=dict(item.get("labels") or {}),
     )
+
+
+def _texts(options: dict[str, Any] | None) -> dict[str, str]:
+    return {name: str(value) for name, value in (options or {}).items()}
 
 
 def _file_object(key: str, item: dict[str, Any]) -> FileObject:

@@ -102,6 +102,7 @@ def _build(tree: Any) -> Build | None:
         pull=bool(tree.get("pull")),
         tags=tuple(tree.get("tags") or ()),
         secrets=_grants(tree.get("secrets")),
+        extra_hosts=_extra_hosts(tree),
     )
 
 
@@ -212,7 +213,7 @@ def _scale(tree: MarkedMap, key: str) -> int:
     return int(found)
 
 
-def _extra_hosts(tree: MarkedMap) -> tuple[str, ...]:
+def _extra_hosts(tree: dict[str, Any]) -> tuple[str, ...]:
     hosts = tree.get("extra_hosts") or {}
     return tuple(f"{name}:{address}" for name, addresses in hosts.items() for address in addresses)
 
