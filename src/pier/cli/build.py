@@ -36,7 +36,7 @@ def build(session: Session, arguments: Arguments) -> int:
     from pier.cli.obtaining import ensurer
 
     ensure_image = ensurer(session, pull=arguments.flag("pull"), quiet=quiet)
-    image = builder.build(session.engine, options, on_event=_shown(progress, quiet=quiet), ensure_image=ensure_image)
+    image = builder.build(session.engine, options, on_event=shown(progress, quiet=quiet), ensure_image=ensure_image)
     if arguments.text("iidfile"):
         with open(arguments.text("iidfile"), "w", encoding="ascii") as file:
             file.write(image.id)
@@ -114,7 +114,7 @@ def _extra_host(text: str) -> tuple[str, str]:
     return name, address.strip("[]")
 
 
-def _shown(progress: str, *, quiet: bool) -> Callable[[BuildEvent], None]:
+def shown(progress: str, *, quiet: bool) -> Callable[[BuildEvent], None]:
     if quiet:
         return steps.quiet
     if progress == "tty" or (progress == "auto" and sys.stderr.isatty()):

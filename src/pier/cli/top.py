@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pier.cli.session import Session
     from pier.engine.processes import Process
 
-_TITLES = ("UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD")
+TITLES = ("UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD")
 
 
 def top(session: Session, arguments: Arguments) -> int:
@@ -30,13 +30,13 @@ def top(session: Session, arguments: Arguments) -> int:
         rows = _asked(words, processes.pids(found))
     else:
         now = time.time()
-        rows = [_TITLES, *(_row(process, now) for process in processes.listing(found))]
+        rows = [TITLES, *(row(process, now) for process in processes.listing(found))]
     # Docker sets this one table with wider columns.
     sys.stdout.write(tabular.table(rows, least=20))
     return 0
 
 
-def _row(process: Process, now: float) -> tuple[str, ...]:
+def row(process: Process, now: float) -> tuple[str, ...]:
     age = max(now - process.started, 1e-9)
     began = time.localtime(process.started)
     day = time.strftime("%H:%M" if now - process.started < 86400 else "%b%d", began)
