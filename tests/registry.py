@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,14 +120,18 @@ class FaultyRegistry:
 
 
 @contextmanager
-def serving(registry: FaultyRegistry) -> Iterator[FaultyRegistry]:
-    """*registry* answers on a loopback port."""
+def serving(registry: FaultyRegistry, *, certificate: str = "") -> Iterator[FaultyRegistry]:
+    """*registry* answers on a loopback port; under TLS with the key and *certificate* in one file."""
 
     class Handler(_Handler):
         faulty = registry
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     registry.address = f"127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from registry import FaultyRegistry, Pushable, image_of, serving
 
 from archives import SYMLINK, archive, directory, entry
 from harness import CHECKOUT, Pier, http_wait, small_disk, wait_until
+from registry import FaultyRegistry, Pushable, image_of, serving
 
 BUSYBOX = shutil.which("busybox") or "/bin/busybox"
 LAYERS = (

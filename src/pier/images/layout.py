@@ -59,14 +59,11 @@ class Layout:
 
     def blob_path(self, digest: str) -> str:
         """Where the blob lies. Only sha256 blobs are kept, so a digest of another kind has no path."""
-        algorithm, _, value = digest.partition(":")
-        if algorithm != "sha256" or len(value) != 64 or "/" in value:
-            raise Corrupt(f"the image store names a blob by {digest!r}", why="only sha256 digests are stored")
-        return self._blobs + value
+        return self._blobs + _hex_of(digest)
 
     def layer_path(self, diff_id: str) -> str:
-        """The directory of an unpacked layer."""
-        return self.paths.layers + "/" + diff_id.partition(":")[2]
+        """The directory of an unpacked layer. Corrupt for what is no digest: an image must not pick a path."""
+        return self.paths.layers + "/" + _hex_of(diff_id)
 
     def entries(self) -> list[Entry]:
         """The descriptors of index.json, oldest first; none where there is no store yet."""
@@ -113,6 +110,13 @@ class Layout:
         """Held (exclusive) while garbage is removed. BlockingIOError where something is being added."""
         self.prepare()
         return files.FileLock(self.paths.locks + "/images-ingest", blocking=False)
+
+
+def _hex_of(digest: str) -> str:
+    algorithm, _, value = digest.partition(":")
+    if algorithm != "sha256" or len(value) != 64 or "/" in value:
+        raise Corrupt(f"the image store is asked for {digest!r}", why="it holds sha256 digests only")
+    return value
 
 
 def ref_name(entry: Entry) -> str:

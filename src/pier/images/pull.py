@@ -36,7 +36,7 @@ _PARALLEL = 3
 _LARGEST_CONFIG = 8 << 20
 _REPORT_SECONDS = 0.1
 _WAIT_SECONDS = 0.1
-_JOIN_SECONDS = 5.0
+_JOIN_SECONDS = 2.0
 
 
 class Progress(Record):
@@ -203,6 +203,7 @@ class _Pull:
             self._commit_all(jobs, diff_ids)
         finally:
             self._stop.set()
+            self._registry.abort()
             deadline = time.monotonic() + _JOIN_SECONDS
             for worker in workers:
                 if worker.ident is not None:

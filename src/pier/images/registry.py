@@ -7,6 +7,7 @@ blobs. Every failure is translated here, so that callers see Unavailable, NotFou
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
 import threading
 from contextlib import contextmanager
@@ -85,6 +86,7 @@ class Registry:
         self._options = options
         self._tokens: dict[str, str] = {}
         self._authorizing = threading.Lock()
+        self._reading: set[socket.socket] = set()
         self._client = httpx.Client(
             base_url=address.base + "/v2/",
             timeout=httpx.Timeout(options.read_seconds, connect=options.connect_seconds),
@@ -103,8 +105,17 @@ class Registry:
         self.close()
 
     def close(self) -> None:
-        """No request succeeds any more; those under way in other threads fail."""
+        """No request succeeds any more."""
         self._client.close()
+
+    def abort(self) -> None:
+        """Answers that other threads are reading fail there at once, instead of at their time limit."""
+        for connection in tuple(self._reading):
+            try:
+                # Not SSLSocket.shutdown, which would take the TLS state away under its reader.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+            except OSError:  # it ended by itself meanwhile
+                continue
 
     def manifest(self, repository: str, wanted: str) -> tuple[str, str, bytes]:
         """Media type, digest and bytes of a manifest, by tag or digest. Corrupt where the digest does not match."""
@@ -140,8 +151,18 @@ class Registry:
                     if not answer.is_success:
                         answer.read()
                         raise self._refusal(repository, path, answer)
-                    yield answer
+                    with self._abortable(answer):
+                        yield answer
                     return
+
+    @contextmanager
+    def _abortable(self, answer: httpx.Response) -> Iterator[None]:
+        connection = answer.extensions["network_stream"].get_extra_info("socket")
+        self._reading.add(connection)
+        try:
+            yield
+        finally:
+            self._reading.discard(connection)
 
     def _authorization(self, repository: str) -> dict[str, str]:
         token = self._tokens.get(repository)

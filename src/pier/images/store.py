@@ -45,14 +45,15 @@ class ImageStore:
     def resolve(self, text: str) -> Image:
         """The image meant by a name, name:tag, name@digest, id or unambiguous beginning of an id. NotFound; Invalid."""
         entries = self.layout.entries()
-        return self._image(self._find(text, entries)["digest"], entries)
+        return self._image(self._find(text, entries)["digest"], entries, {})
 
     def list(self, *, include_dangling: bool = True) -> Images:
         """Every image once, newest first. A damaged one has only its names and an id."""
         entries = self.layout.entries()
         images: dict[str, Image] = {}
+        sizes: dict[str, int] = {}
         for digest in dict.fromkeys(entry["digest"] for entry in entries):
-            image = self._image_or_ruin(digest, entries)
+            image = self._image_or_ruin(digest, entries, sizes)
             twin = images.get(image.id)
             if twin is not None:
                 image = twin.replace(
@@ -170,11 +171,11 @@ class ImageStore:
 
     def _resolve_or_ruin(self, text: str) -> Image:
         entries = self.layout.entries()
-        return self._image_or_ruin(self._find(text, entries)["digest"], entries)
+        return self._image_or_ruin(self._find(text, entries)["digest"], entries, {})
 
-    def _image_or_ruin(self, manifest_digest: str, entries: Entries) -> Image:
+    def _image_or_ruin(self, manifest_digest: str, entries: Entries, sizes: dict[str, int]) -> Image:
         try:
-            return self._image(manifest_digest, entries)
+            return self._image(manifest_digest, entries, sizes)
         except Corrupt:
             tags, digests = _names_of(manifest_digest, entries)
             return Image(
@@ -218,19 +219,26 @@ class ImageStore:
     def _same_image(self, image: Image) -> Entries:
         return [entry for entry in self.layout.entries() if self.config_digest(entry["digest"]) == image.id]
 
-    def _image(self, manifest_digest: str, entries: Entries) -> Image:
+    def _image(self, manifest_digest: str, entries: Entries, sizes: dict[str, int]) -> Image:
+        """*sizes* remembers what layers measured, for the images of one listing."""
         manifest = self.layout.read_json_blob(manifest_digest)
         image_id = _config_of(manifest, manifest_digest)
         config = self.layout.read_json_blob(image_id)
-        diff_ids = tuple(_member(_member(config, image_id, "rootfs", dict), image_id, "diff_ids", list))
+        diff_ids = tuple(map(str, _member(_member(config, image_id, "rootfs", dict), image_id, "diff_ids", list)))
         tags, digests = _names_of(manifest_digest, entries)
+        blobs = _member(manifest, manifest_digest, "layers", list)
+        if len(blobs) != len(diff_ids):
+            raise Corrupt(f"image {image_id} is damaged", why=f"{len(blobs)} layers, {len(diff_ids)} diff_ids")
+        for diff_id, blob in zip(diff_ids, blobs, strict=True):
+            if diff_id not in sizes:
+                sizes[diff_id] = self._unpacked_size(diff_id, blob)
         return Image(
             id=image_id,
             manifest_digest=manifest_digest,
             repo_tags=tags,
             repo_digests=digests,
             created=config.get("created") or "",
-            size=sum(map(self._unpacked_size, diff_ids, manifest.get("layers") or ())),
+            size=sum(sizes[diff_id] for diff_id in diff_ids),
             architecture=config.get("architecture") or "",
             os=config.get("os") or "",
             variant=config.get("variant") or "",

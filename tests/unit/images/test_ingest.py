@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import stat
@@ -259,6 +260,16 @@ def test_a_lost_layer_directory_is_restored_from_its_blob(store: ImageStore, add
     dirs = store.layer_dirs(image)
     assert os.listdir(dirs[1] + "/tmp") == ["x"]
     assert stat.S_IMODE(os.stat(dirs[1] + "/tmp").st_mode) == 0o1777
+
+
+@pytest.mark.parametrize("diff_ids", [["sha256:../../../../etc"], ["/etc"], [], [7]])
+def test_an_image_that_another_tool_brought_cannot_pick_a_path_as_its_layer(
+    store: ImageStore, add_layer: Callable[..., Layer], diff_ids: list[object]
+) -> None:
+    blobs = [{"mediaType": "x", "digest": add_layer(entry("x", b"1")).digest, "size": 1}]
+    config = json.dumps({"rootfs": {"diff_ids": diff_ids}}).encode()
+    with pytest.raises(Corrupt):
+        store.layer_dirs(ingest.keep_image(store, config, blobs, ("docker.io/library/x:1",)))
 
 
 def test_a_layer_lost_with_its_blob_is_corrupt(store: ImageStore, add_layer: Callable[..., Layer]) -> None:

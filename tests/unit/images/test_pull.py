@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -304,6 +305,29 @@ def test_a_silent_registry_is_given_up_after_its_time(store: ImageStore) -> None
         options = RegistryOptions(connect_seconds=0.2, read_seconds=0.2)
         with pytest.raises(Unavailable, match="cannot reach"):
             pull(store, f"127.0.0.1:{silent.getsockname()[1]}/app", options=options)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> str:
+    """A key and a certificate of nobody's CA for 127.0.0.1, in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    path = str(tmp_path / "own.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-subj", "/CN=own", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path, "-out", path + ".crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    Path(path).write_text(Path(path).read_text() + Path(path + ".crt").read_text())
+    return path
+
+
+def test_a_private_ca_is_trusted_where_it_is_named(store: ImageStore, certificate: str) -> None:
+    with serving(FaultyRegistry(), certificate=certificate) as registry:
+        registry.push("app", image_of(BASE), "latest")
+        with pytest.raises(Unavailable) as refusal:
+            pull(store, f"{registry.address}/app")
+        assert "certificate verify failed" in refusal.value.why
+        found = pull(store, f"{registry.address}/app", options=RegistryOptions(ca_file=certificate))
+    assert len(store.layer_dirs(found)) == 1
 
 
 def test_a_mirror_is_asked_before_docker_hub(registry: FaultyRegistry, store: ImageStore) -> None:
