@@ -18,14 +18,17 @@ def start() -> None:
         home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         if home not in sys.path:
             sys.path.insert(0, home)
-    from pier.cli.main import main
-
-    code = main(sys.argv[1:], os.environ)
     try:
+        from pier.cli.main import main
+
+        code = main(sys.argv[1:], os.environ)
         sys.stdout.flush()
         sys.stderr.flush()
+    except KeyboardInterrupt:
+        code = 130
     except OSError:
-        code = code or 1
+        # Only the last flush is left to fail here, and stderr itself may be what is closed.
+        code = 1
     # _exit(2): taking the interpreter down module by module costs milliseconds and gives nothing back.
     os._exit(code & 0xFF)
 

@@ -85,8 +85,11 @@ def fetch(
         return _pull(session, ref, platform, show)
     except Unavailable as exc:
         if recipe is None:
-            exc.hint = exc.hint or f"without a registry, recipes make {_known()}"
-            raise
+            raise Unavailable(
+                f"cannot pull {ref.familiar()}: {exc.message}",
+                why=exc.why,
+                hint=f"{exc.hint}\nwithout a registry, recipes make {_known()}".lstrip("\n"),
+            ) from exc
         session.warn(f"{exc.message}; making {ref.familiar()} from pier's recipe instead")
         return _assemble(session, recipe, show)
 
@@ -145,7 +148,7 @@ class _Show:
         elif event.kind == "done":
             self._lines.say(f"{event.recipe}: Assembled in {event.seconds:.1f}s")
         elif event.kind == "build" and event.event is not None:
-            if event.event.kind == "started":
+            if event.event.kind == "started" and event.event.label:
                 self._lines.update(f"  {event.event.label}", event.event.text)
         else:
             words = {"index": "Reading package lists", "unpack": "Unpacking packages"}

@@ -80,4 +80,7 @@ def confirm(question: str) -> bool:
     """Docker's `[y/N]` prompt; anything but y or yes, and the end of input, mean no."""
     sys.stdout.write(question)
     sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        sys.stdout.write("\n")
+    return answer.strip().lower() in ("y", "yes")
