@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import time
 
-from pier.errors import Corrupt, PierError, Unavailable, Unsupported
+from pier.errors import Corrupt, Exhausted, PierError, Unavailable, Unsupported
 from pier.model.record import Record
 from pier.recipes.debian import control
 
@@ -150,6 +150,8 @@ def _verify_gpgv(program: str, signed: bytes, trusted: list[str], workdir: str) 
         line.split()[1] for line in done.stdout.decode("ascii", "replace").splitlines() if line.startswith("[GNUPG:] ")
     ]
     # gpgv exits with 2 when any key is unknown; a release is signed by several, of which one trusted key will do.
+    if b"No space left" in done.stderr:
+        raise Exhausted(f"no space left on the disk while checking a signature in {workdir}")
     if "GOODSIG" not in status or "BADSIG" in status:
         raise _distrust(done.stderr)
     with open(output, encoding="utf-8") as file:
