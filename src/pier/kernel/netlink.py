@@ -44,6 +44,7 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_AF_S
     26,
     28,
 )
+_IFLA_IFALIAS, _IFALIAS_MAX = 20, 255
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFLA_INET6_ADDR_GEN_MODE, _IN6_ADDR_GEN_MODE_NONE = 8, 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
@@ -54,10 +55,11 @@ _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST = 254, 3, 0, 1
 class Link:
     """An interface as the kernel reports it. *master* is the index of its bridge, 0 for none."""
 
-    __slots__ = ("flags", "index", "mac", "master", "mtu", "name")
+    __slots__ = ("alias", "flags", "index", "mac", "master", "mtu", "name")
 
-    def __init__(self, index: int, name: str, flags: int, master: int, mac: str, mtu: int) -> None:
-        self.index, self.name, self.flags, self.master, self.mac, self.mtu = index, name, flags, master, mac, mtu
+    def __init__(self, index: int, name: str, flags: int, master: int, mac: str, mtu: int, alias: str) -> None:
+        self.index, self.name, self.alias, self.flags = index, name, alias, flags
+        self.master, self.mac, self.mtu = master, mac, mtu
 
     @property
     def up(self) -> bool:
@@ -229,6 +231,12 @@ def set_mac(name: str, mac: str) -> Message:
     return _link(RTM_NEWLINK, name, attribute(_IFLA_ADDRESS, mac_bytes(mac)))
 
 
+def set_alias(name: str, text: str) -> Message:
+    """A remark that `ip link` shows beside the interface; what is longer than 255 bytes is left out."""
+    raw = os.fsencode(text)
+    return _link(RTM_NEWLINK, name, attribute(_IFLA_IFALIAS, raw if len(raw) <= _IFALIAS_MAX else b""))
+
+
 def rename(index: int, name: str) -> Message:
     """EBUSY while the interface is up, on kernels before 6.2."""
     return _link(RTM_NEWLINK, name, index=index)
@@ -326,4 +334,5 @@ def _parse_link(body: bytes) -> Link:
     name = fields.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="replace")
     (master,) = struct.unpack("=I", fields.get(_IFLA_MASTER, bytes(4)))
     (mtu,) = struct.unpack("=I", fields.get(_IFLA_MTU, bytes(4)))
-    return Link(index, name, flags, master, fields.get(_IFLA_ADDRESS, b"").hex(":"), mtu)
+    alias = os.fsdecode(fields.get(_IFLA_IFALIAS, b"").rstrip(b"\0"))
+    return Link(index, name, flags, master, fields.get(_IFLA_ADDRESS, b"").hex(":"), mtu, alias)

@@ -39,7 +39,7 @@ def prepare_host(paths: Paths, network: Network) -> str:
             # IFF_UP is set last, so that a bridge that is up is a bridge that is complete.
             if bridge is None or not bridge.up:
                 with _lock(paths):
-                    _make_bridge(link, network)
+                    _make_bridge(paths, link, network)
     except OSError as exc:
         raise _refusal(f"cannot make the bridge of network {network.name}", exc) from exc
     return _open_egress(paths, network)
@@ -103,14 +103,12 @@ def teardown_network(network: Network) -> None:
     """The bridge and the rules of *network* are gone from the host. Idempotent."""
     if network.driver != "bridge":
         return
-    with Netlink() as link:
-        link.transact([netlink.delete_link(network.interface).tolerate(errno.ENODEV)])
     try:
-        with Nftables() as table:
-            egress.remove(table, network)
+        with Netlink() as link:
+            link.transact([netlink.delete_link(network.interface).tolerate(errno.ENODEV)])
+        egress.withdraw([network.id])
     except OSError as exc:
-        if exc.errno not in (errno.ENOENT, errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL):
-            raise _refusal(f"cannot remove the firewall rules of network {network.name}", exc) from exc
+        raise _refusal(f"cannot take down network {network.name}", exc) from exc
 
 
 def teardown_store(paths: Paths) -> None:
@@ -119,7 +117,7 @@ def teardown_store(paths: Paths) -> None:
         teardown_network(network)
 
 
-def _make_bridge(link: Netlink, network: Network) -> None:
+def _make_bridge(paths: Paths, link: Netlink, network: Network) -> None:
     span = subnets.parse(network.subnet)
     for base, prefix in hostfacts.spans_in_use(besides=network.interface):
         if subnets.overlap(span, (base, prefix)):
@@ -133,7 +131,8 @@ def _make_bridge(link: Netlink, network: Network) -> None:
     mac = "02:42:" + ":".join(network.id[at : at + 2] for at in range(0, 8, 2))
     link.transact([netlink.create_bridge(name, mac, mtu=network.mtu).tolerate(errno.EEXIST)])
     address = netlink.add_address(netlink.link_index(name), network.gateway, network.prefix)
-    link.transact([netlink.without_link_local(name), address.tolerate(errno.EEXIST), netlink.set_up(name)])
+    alias = netlink.set_alias(name, store.folder(paths, network.id))
+    link.transact([alias, netlink.without_link_local(name), address.tolerate(errno.EEXIST), netlink.set_up(name)])
 
 
 def _open_egress(paths: Paths, network: Network) -> str:

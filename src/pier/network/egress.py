@@ -7,12 +7,14 @@ that. Knows no containers.
 
 from __future__ import annotations
 
+import errno
+
 from pier.kernel import nftables as nft
 from pier.network import subnets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pier.kernel.netlink import Message
     from pier.model.network import Network
@@ -22,8 +24,8 @@ FORWARD, POSTROUTING = "forward", "postrouting"
 DOCKER_TABLE, DOCKER_CHAIN, DOCKER_BASE = "filter", "DOCKER-USER", "FORWARD"
 
 
-def comment(network: Network) -> str:
-    return f"pier {network.id[:32]}"
+def comment(network_id: str) -> str:
+    return f"pier {network_id[:32]}"
 
 
 def plan(network: Network) -> tuple[Message, ...]:
@@ -32,7 +34,7 @@ def plan(network: Network) -> tuple[Message, ...]:
     One drop isolates networks from each other and from the outside (published ports are proxied and never forwarded);
     traffic inside one bridge is not its business, also where br_netfilter shows it to the forward hook.
     """
-    bridge, label = network.interface, comment(network)
+    bridge, label = network.interface, comment(network.id)
     rules = [
         (FORWARD, [nft.to_interface(bridge), nft.from_interface(bridge, negate=True), nft.unsolicited(), nft.drop()]),
     ]
@@ -53,14 +55,14 @@ def plan_beside_docker(network: Network) -> tuple[Message, ...]:
     """The batch that lets *network*'s traffic past a Docker whose FORWARD policy is drop."""
     bridge = network.interface
     return tuple(
-        nft.add_rule(DOCKER_TABLE, DOCKER_CHAIN, [side, nft.accept()], comment(network), first=True)
+        nft.add_rule(DOCKER_TABLE, DOCKER_CHAIN, [side, nft.accept()], comment(network.id), first=True)
         for side in (nft.from_interface(bridge), nft.to_interface(bridge))
     )
 
 
 def missing(table: nft.Nftables, network: Network) -> tuple[Message, ...]:
     """The batch that *network* still lacks; empty when all its rules stand."""
-    label = comment(network)
+    label = comment(network.id)
     lacking: tuple[Message, ...] = ()
     if not _holds(table.rules(TABLE, FORWARD), label):
         lacking = plan(network)
@@ -76,19 +78,25 @@ def foreign_policy_drops(table: nft.Nftables) -> bool:
     return chains.get(DOCKER_BASE, False) and DOCKER_CHAIN not in chains
 
 
-def remove(table: nft.Nftables, network: Network) -> None:
-    """*network* has no rules; pier's table is gone with its last rule."""
-    label = comment(network)
-    doomed = [
-        nft.delete_rule(name, chain, handle)
-        for name, chain in ((TABLE, FORWARD), (TABLE, POSTROUTING), (DOCKER_TABLE, DOCKER_CHAIN))
-        for handle, text in table.rules(name, chain)
-        if text == label
-    ]
-    if doomed:
-        table.commit(doomed)
-    if FORWARD in table.chains(TABLE) and not (table.rules(TABLE, FORWARD) or table.rules(TABLE, POSTROUTING)):
-        table.commit([nft.delete_table(TABLE)])
+def withdraw(network_ids: Iterable[str]) -> None:
+    """The networks have no rules; pier's table is gone with its last rule. Nothing to do without nf_tables."""
+    labels = {comment(network_id) for network_id in network_ids}
+    try:
+        with nft.Nftables() as table:
+            doomed = [
+                nft.delete_rule(name, chain, handle)
+                for name, chain in ((TABLE, FORWARD), (TABLE, POSTROUTING), (DOCKER_TABLE, DOCKER_CHAIN))
+                for handle, text in table.rules(name, chain)
+                if text in labels
+            ]
+            if doomed:
+                table.commit(doomed)
+            if FORWARD in table.chains(TABLE) and not (table.rules(TABLE, FORWARD) or table.rules(TABLE, POSTROUTING)):
+                table.commit([nft.delete_table(TABLE)])
+    except OSError as exc:
+        # ENOENT: another command withdrew them first.
+        if exc.errno not in (errno.ENOENT, errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL):
+            raise
 
 
 def _holds(rules: Sequence[tuple[int, str]], label: str) -> bool:

@@ -201,6 +201,11 @@ def release_all(paths: Paths, container_id: str) -> None:
             release(paths, name, container_id)
 
 
+def folder(paths: Paths, network_id: str) -> str:
+    """Where all of a network lies: it exists as long as the network does."""
+    return f"{paths.networks}/{network_id}"
+
+
 def endpoints_folder(paths: Paths, network_id: str) -> str:
     """Where the leases of a network lie: what the name service watches."""
     return _endpoints(paths, network_id)
@@ -248,6 +253,8 @@ def _clashes(network: Network) -> bool:
 
 def _free_subnet(paths: Paths) -> subnets.Span:
     span = subnets.choose((*hostfacts.spans_in_use(), *_own_spans(paths)))
+    if span is None and _sweep_orphans():
+        span = subnets.choose((*hostfacts.spans_in_use(), *_own_spans(paths)))
     if span is None:
         raise Exhausted(
             "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the "
@@ -255,6 +262,12 @@ def _free_subnet(paths: Paths) -> subnets.Span:
             hint="pier network prune, or choose a free range with --subnet",
         )
     return span
+
+
+def _sweep_orphans() -> int:
+    from pier.network import orphans
+
+    return orphans.sweep()
 
 
 def _explicit_subnet(paths: Paths, name: str, subnet: str) -> subnets.Span:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from netns import Namespace, World, world
-from pier.errors import Conflict
+from pier.errors import Conflict, Exhausted
 from pier.kernel import netlink
 from pier.kernel import nftables as nft
 from pier.kernel.netlink import Netlink
 from pier.model.network import Endpoint, Network
 from pier.model.record import Record
-from pier.network import connect, egress, store
+from pier.network import connect, egress, orphans, store
 from pier.state.paths import Paths
 
 OUTSIDE, HOST_OUTSIDE = "198.51.100.2", "198.51.100.1"
@@ -141,7 +142,7 @@ def test_preparing_twice_changes_nothing(site: Site) -> None:
     network = store.create(site.paths, "lab")
     assert connect.prepare_host(site.paths, network) == connect.prepare_host(site.paths, network) == ""
     with nft.Nftables() as table:
-        assert [text for _, text in table.rules("pier", "postrouting")] == [egress.comment(network)]
+        assert [text for _, text in table.rules("pier", "postrouting")] == [egress.comment(network.id)]
         assert len(table.rules("pier", "forward")) == 1
 
 
@@ -173,7 +174,7 @@ def test_teardown_leaves_no_interface_and_no_rule(site: Site) -> None:
         connect.prepare_host(site.paths, network)
     connect.teardown_network(networks[0])
     with nft.Nftables() as table, Netlink() as link:
-        assert {text for _, text in table.rules("pier", "forward")} == {egress.comment(networks[1])}
+        assert {text for _, text in table.rules("pier", "forward")} == {egress.comment(networks[1].id)}
         connect.teardown_store(site.paths)
         connect.teardown_store(site.paths)
         assert table.chains("pier") == {}
@@ -223,3 +224,32 @@ def test_beside_docker_traffic_is_let_through_its_users_chain(site: Site) -> Non
     connect.teardown_network(network)
     with nft.Nftables() as table:
         assert [text for _, text in table.rules("filter", "DOCKER-USER")] == ["dockers own"]
+
+
+def test_bridges_of_a_store_that_was_deleted_give_their_subnets_back(site: Site, tmp_path: Path) -> None:
+    old = Paths(root=str(tmp_path / "old"), run=str(tmp_path / "old/run"))
+    gone, busy = store.create(old, "gone"), store.create(old, "busy")
+    connect.prepare_host(old, gone)
+    site.paths, kept = old, site.paths
+    site.join("still-there", busy)
+    site.paths = kept
+    here = store.create(kept, "here")
+    connect.prepare_host(kept, here)
+    shutil.rmtree(old.root)
+    assert orphans.sweep() == 1
+    with nft.Nftables() as table:
+        labels = {text for _, text in table.rules("pier", "forward")}
+    assert labels == {egress.comment(busy.id), egress.comment(here.id)}
+    assert netlink.link_index(gone.interface) == 0
+    assert netlink.link_index(busy.interface) > 0
+    assert netlink.link_index(here.interface) > 0
+
+
+def test_running_out_of_pools_sweeps_orphans_first(site: Site, tmp_path: Path) -> None:
+    old = Paths(root=str(tmp_path / "old"), run=str(tmp_path / "old/run"))
+    for number in range(31):
+        connect.prepare_host(old, store.create(old, f"n{number}"))
+    with pytest.raises(Exhausted, match="non-overlapping IPv4 address pool"):
+        store.create(site.paths, "late")
+    shutil.rmtree(old.root)
+    assert store.create(site.paths, "late").subnet == "172.17.0.0/16"
