@@ -131,7 +131,7 @@ def test_exec_tells_not_found_from_not_executable(pier: Pier) -> None:
         (["run", "-p", "99999:80", "alpine"], ["99999"]),
         (["run", "-p", "eighty:80", "alpine"], ["eighty"]),
         (["run", "-v", "relative/path:relative", "alpine"], ["relative"]),
-        (["run", "-m", "lots", "alpine"], ["lots"]),
+        (["run", "--shm-size", "lots", "alpine"], ["lots"]),
         (["run", "--restart", "sometimes", "alpine"], ["sometimes"]),
         (["run", "--network", "nowhere", "alpine"], ["nowhere"]),
         (["run", "--env-file", "/no/such/file", "alpine"], ["/no/such/file"]),
