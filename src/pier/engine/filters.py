@@ -63,7 +63,8 @@ def has_labels(wanted: Iterable[str], labels: Mapping[str, str]) -> bool:
 
 
 def _name(_engine: Engine, values: tuple[str, ...], _all: Sequence[Container]) -> Condition:
-    return lambda found: any(matches_text(value.removeprefix("/"), found.name) for value in values)
+    # Docker's names begin with a slash, and patterns may or may not say so.
+    return lambda found: any(matches_text(value, name) for value in values for name in (found.name, "/" + found.name))
 
 
 def _id(_engine: Engine, values: tuple[str, ...], _all: Sequence[Container]) -> Condition:

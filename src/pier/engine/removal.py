@@ -46,6 +46,9 @@ def sweep(engine: Engine) -> None:
 
 
 def _remove_anonymous_volumes(engine: Engine, container: Container) -> None:
+    own = {mount.source for mount in container.spec.mounts if mount.kind == "volume" and mount.anonymous}
+    if not own:
+        return
     used = set()
     for other in records.ids(engine.paths):
         try:
@@ -53,6 +56,5 @@ def _remove_anonymous_volumes(engine: Engine, container: Container) -> None:
         except FileNotFoundError:
             continue
         used |= {mount.source for mount in spec.mounts if mount.kind == "volume"}
-    for mount in container.spec.mounts:
-        if mount.kind == "volume" and mount.anonymous and mount.source not in used:
-            volume_store.remove(engine.paths, mount.source)
+    for name in own - used:
+        volume_store.remove(engine.paths, name)

@@ -62,10 +62,21 @@ def _make(path: str) -> None:
         os.makedirs(path, 0o755, exist_ok=True)
 
 
-def add(paths: Iterable[str], pid: int) -> None:
-    """Move *pid* into each cgroup."""
+def enter(paths: Iterable[str]) -> None:
+    """Move the calling process, which must have one thread, into each version 1 cgroup.
+
+    A thread that moves itself ("0" into `tasks`) needs no lock against forks; every other way waits 10 to 20 ms for
+    one (cgroup_procs_write_start in kernel/cgroup/cgroup.c). Version 2 has clone3(2) for this.
+    """
     for path in paths:
-        write(path + "/cgroup.procs", str(pid))
+        write(path + "/tasks", "0")
+
+
+def split(paths: Iterable[str]) -> tuple[tuple[str, ...], str]:
+    """(version 1 directories, the version 2 directory or "") of *paths*."""
+    legacy = tuple(path for path in paths if os.path.exists(path + "/tasks"))
+    unified = [path for path in paths if path not in legacy]
+    return legacy, unified[0] if unified else ""
 
 
 def write(path: str, text: str) -> None:

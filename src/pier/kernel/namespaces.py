@@ -27,7 +27,9 @@ FLAG_OF = {
     "uts": CLONE_NEWUTS,
 }
 
+_CLONE_INTO_CGROUP = 0x200000000
 _SIGCHLD = 17
+_SYS_CLONE3 = 435
 _SYS_CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220}
 
 _unshare = libc.function("unshare", libc.c_int)
@@ -44,12 +46,40 @@ def setns(fd: int, flags: int = 0) -> None:
     libc.check(_setns(fd, flags))
 
 
-def clone(flags: int) -> tuple[int, int]:
-    """fork(2) into new namespaces: (pid, pidfd) in the parent, (0, -1) in the child.
+class _CloneArguments(ctypes.Structure):
+    """struct clone_args of <linux/sched.h>."""
+
+    _fields_ = [
+        (name, ctypes.c_uint64)
+        for name in (
+            "flags pidfd child_tid parent_tid exit_signal stack stack_size tls set_tid set_tid_size cgroup".split()
+        )
+    ]
+
+
+def clone(flags: int, cgroup: str = "") -> tuple[int, int]:
+    """fork(2) into new namespaces and, when named, a version 2 *cgroup*: (pid, pidfd); (0, -1) in the child.
 
     The caller must have one thread: the child skips the interpreter's after-fork work, which one thread does not need.
     """
     pidfd = ctypes.c_int(-1)
-    number = _SYS_CLONE[os.uname().machine]
-    pid = libc.syscall(number, flags | CLONE_PIDFD | _SIGCHLD, 0, ctypes.addressof(pidfd))
+    if cgroup:
+        pid = _clone_into(flags, cgroup, pidfd)
+    else:
+        number = _SYS_CLONE[os.uname().machine]
+        pid = libc.syscall(number, flags | CLONE_PIDFD | _SIGCHLD, 0, ctypes.addressof(pidfd))
     return (pid, pidfd.value) if pid else (0, -1)
+
+
+def _clone_into(flags: int, cgroup: str, pidfd: ctypes.c_int) -> int:
+    folder = os.open(cgroup, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        arguments = _CloneArguments(
+            flags=flags | CLONE_PIDFD | _CLONE_INTO_CGROUP,
+            pidfd=ctypes.addressof(pidfd),
+            exit_signal=_SIGCHLD,
+            cgroup=folder,
+        )
+        return libc.syscall(_SYS_CLONE3, ctypes.addressof(arguments), ctypes.sizeof(arguments))
+    finally:
+        os.close(folder)

@@ -45,6 +45,7 @@ def open_terminal(target: Target) -> tuple[int, int]:
 def spawn(target: Target, wanted: Program, stdio: tuple[int, int, int], *, terminal: bool) -> int:
     """The pid (a child of the caller) of *wanted*, executing in *target* with *stdio* as its 0, 1 and 2.
 
+    The caller must have one thread.
     Conflict when the container is gone; CommandNotFound, NotExecutable, Invalid as for a first process.
     """
     try:
@@ -56,10 +57,12 @@ def spawn(target: Target, wanted: Program, stdio: tuple[int, int, int], *, termi
     try:
         # pid_namespaces(7): setns moves our children, not us; afterwards they are to be born at home again.
         _enter(pidfd, target.pid, ("pid",))
-        pid = os.fork()
+        legacy, unified = cgroup.split(target.cgroups)
+        pid, child = namespaces.clone(0, unified)
         if pid == 0:
             ours.close()
-            _run(target, pidfd, wanted, stdio, theirs, terminal=terminal)
+            _run(legacy, target, pidfd, wanted, stdio, theirs, terminal=terminal)
+        os.close(child)
         namespaces.setns(home, namespaces.CLONE_NEWPID)
     finally:
         os.close(home)
@@ -103,6 +106,7 @@ def _enter(pidfd: int, pid: int, kinds: tuple[str, ...]) -> None:
 
 
 def _run(
+    cgroups: tuple[str, ...],
     target: Target,
     pidfd: int,
     wanted: Program,
@@ -116,8 +120,7 @@ def _run(
         # The container's processes can see us from here on; they must not ptrace us or open our /proc/<pid>/exe.
         process.prctl(process.PR_SET_DUMPABLE, 0)
         forbidden = program.own_executable()
-        # "0" names the writer itself (cgroups(7)): our own pid is a number of the container's namespace by now.
-        cgroup.add(target.cgroups, 0)
+        cgroup.enter(cgroups)
         program.seal()
         _enter(pidfd, target.pid, _SHARED)
         os.chdir("/")

@@ -41,9 +41,13 @@ def launch(plan: Plan, stdio: tuple[int, int, int], connections: Connections) ->
     The caller must have one thread.
     """
     ours, theirs = handshake.pair()
-    pid, pidfd = namespaces.clone(plan.namespaces)
+    legacy, unified = cgroup.split(connections.cgroups)
+    # Made after the cgroups are entered: its root is where the process is at that moment (cgroup_namespaces(7)).
+    later = plan.namespaces & namespaces.CLONE_NEWCGROUP
+    pid, pidfd = namespaces.clone(plan.namespaces & ~later, unified)
     if pid == 0:
         ours.close()
+        _enter_cgroups(legacy, later, theirs)
         if plan.join_network:
             _join_network(plan.join_network, theirs)
         init.run(plan, theirs, stdio, connections.configure)
@@ -60,6 +64,15 @@ def launch(plan: Plan, stdio: tuple[int, int, int], connections: Connections) ->
     return Launched(pid=pid, pidfd=pidfd, started=process.start_time(pid), terminal=terminal)
 
 
+def _enter_cgroups(paths: tuple[str, ...], flags: int, socket: _socket.socket) -> None:
+    try:
+        cgroup.enter(paths)
+        namespaces.unshare(flags)
+    except OSError as error:
+        handshake.send(socket, handshake.describe(error, "entering its control groups"))
+        os._exit(1)
+
+
 def _join_network(path: str, socket: _socket.socket) -> None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -73,7 +86,6 @@ def _join_network(path: str, socket: _socket.socket) -> None:
 def _accompany(socket: _socket.socket, pid: int, connections: Connections) -> int:
     """Connect the container while it sets itself up, let it go on, and return its terminal or -1."""
     try:
-        cgroup.add(connections.cgroups, pid)
         connections.attach(pid)
     except OSError as exc:
         raise PierError(f"cannot connect the container: {exc.strerror}", why=str(exc)) from exc
