@@ -9,6 +9,7 @@ from pier import build
 from pier.build.hostenv import host_environment
 from pier.build.options import BuildOptions
 from pier.errors import NotFound
+from pier.images.layout import storage_error
 from pier.images.scratch import Scratch
 from pier.recipes import catalogue, context
 from pier.recipes.base import make_base
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 
 def assemble(engine: Engine, recipe: Recipe, *, on_event: Callable[[RecipeEvent], None], settings: Settings) -> Image:
     """See `pier.recipes.assemble`."""
+    try:
+        return _assemble(engine, recipe, on_event, settings)
+    except OSError as exc:
+        raise storage_error(f"cannot assemble {recipe.asked or recipe.name}", exc, engine.paths.root) from exc
+
+
+def _assemble(engine: Engine, recipe: Recipe, on_event: Callable[[RecipeEvent], None], settings: Settings) -> Image:
     engine.images.layout.prepare()
     files.ensure_dir(engine.paths.cache)
     with _turn(engine.paths.cache + "/recipes.lock", recipe, on_event), Scratch(engine.paths) as scratch:

@@ -11,7 +11,7 @@ Hello from pier!
 This message shows that your installation appears to be working correctly.
 
 To print it, pier
- 1. found no registry to pull "hello-world" from, and made the image here;
+ 1. made the image "hello-world" here, without a registry;
  2. created a container from it, with a file system, processes and a network of its own;
  3. ran the program in it, whose output you are reading.
 

@@ -81,10 +81,14 @@ def decompress(data: bytes, suffix: str) -> bytes:
 def _unzstd(data: bytes) -> bytes:
     import zstandard
 
+    reader = zstandard.ZstdDecompressor().decompressobj()
     try:
-        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        found = reader.decompress(data)
     except zstandard.ZstdError as exc:
         raise Corrupt("a .zst part does not decompress", why=str(exc)) from exc
+    if not reader.eof:
+        raise Corrupt("a .zst part does not decompress", why="it is cut short")
+    return found
 
 
 def _files(tar: bytes) -> dict[str, bytes]:

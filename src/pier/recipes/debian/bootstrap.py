@@ -6,6 +6,7 @@ Unpacks by itself; the packages' own scripts run in the new root file system thr
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 from pier.model.record import Record
 from pier.recipes.debian import archive, database, mirror, sources
@@ -15,7 +16,7 @@ from pier.recipes.debian.unpack import Filter, RootTree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from pier.recipes.debian.aptconf import AptSettings
     from pier.recipes.debian.index import Package
@@ -62,11 +63,12 @@ def unpack(
     try:
         tree = RootTree(root_fd, architecture, _slim_filter() if plan.slim else Filter())
         entries = []
-        for package, deb in _decompressed(plan, downloader):
-            unpacked = tree.add(package.name, deb.data, database.conffiles(deb.control))
-            stanza = deb.control["control"].decode("utf-8")
-            entries.append(database.Entry(name=package.name, stanza=stanza, files=deb.control, unpacked=unpacked))
-            on_package(package)
+        with closing(_decompressed(plan, downloader)) as arriving:
+            for package, deb in arriving:
+                unpacked = tree.add(package.name, deb.data, database.conffiles(deb.control))
+                stanza = deb.control["control"].decode("utf-8")
+                entries.append(database.Entry(name=package.name, stanza=stanza, files=deb.control, unpacked=unpacked))
+                on_package(package)
         ordered = tuple(sorted(entries, key=lambda entry: entry.name))
         database.write(tree, ordered)
         _settle(tree, plan, settings)
@@ -76,7 +78,7 @@ def unpack(
     return tuple(sorted(labels, key=lambda label: (label != "base-passwd", label)))
 
 
-def _decompressed(plan: Plan, downloader: Downloader) -> Iterator[tuple[Package, archive.Deb]]:
+def _decompressed(plan: Plan, downloader: Downloader) -> Generator[tuple[Package, archive.Deb], None, None]:
     """The packages of the plan in the order in which they are ready; the largest are begun first."""
     by_digest = {package.sha256: package for package in plan.packages}
     largest_first = sorted(plan.packages, key=lambda package: -package.size)

@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pier.errors import Corrupt, NotFound, Unavailable, Unsupported
 from pier.model.record import Record
 from pier.recipes.debian.aptconf import AptSettings, proxy_for
+from pier.recipes.debian.sources import without_password
 from pier.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from types import TracebackType
     from typing import Self, TypeVar
 
@@ -69,31 +70,39 @@ class Downloader:
         if url.startswith(("file:", "copy:")):
             return _read_local("/" + url.partition(":")[2].lstrip("/"))
         if scheme not in ("http", "https"):
-            raise Unsupported(f"cannot fetch {url}", why=f"pier knows no {scheme} transport", hint="use an http mirror")
+            raise Unsupported(
+                f"cannot fetch {without_password(url)}",
+                why=f"pier knows no {scheme} transport",
+                hint="use an http mirror",
+            )
         return self._get_http(url)
 
     def _get_http(self, url: str) -> bytes:
         import httpx
 
+        shown = without_password(url)
         client = self._client(proxy_for(url, self._settings, self._environ))
         failure: httpx.HTTPError | None = None
         for _ in range(_TRIES):
             try:
                 answer = client.get(url)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
+                failure = exc
+                break
             except httpx.HTTPError as exc:
                 failure = exc
                 continue
             if answer.status_code == 200:
                 return answer.content
             if answer.status_code in (404, 410):
-                raise NotFound(f"the mirror has no {url}", hint="try again later, or name another mirror")
+                raise NotFound(f"the mirror has no {shown}", hint="try again later, or name another mirror")
             if answer.status_code < 500:
-                raise Unavailable(f"the mirror refused {url}", why=f"it answered {answer.status_code}")
+                raise Unavailable(f"the mirror refused {shown}", why=f"it answered {answer.status_code}")
             failure = httpx.HTTPStatusError(
                 f"it answered {answer.status_code}", request=answer.request, response=answer
             )
         raise Unavailable(
-            f"cannot fetch {url}", why=str(failure), hint="check the network and this machine's proxy settings"
+            f"cannot fetch {shown}", why=str(failure), hint="check the network and this machine's proxy settings"
         ) from failure
 
     def _client(self, proxy: str) -> httpx.Client:
@@ -105,7 +114,7 @@ class Downloader:
                     trust_env=False,
                     proxy=proxy or None,
                     verify=self._context(),
-                    timeout=httpx.Timeout(30.0, connect=10.0),
+                    timeout=httpx.Timeout(20.0, connect=10.0),
                     follow_redirects=True,
                     limits=httpx.Limits(max_connections=_PARALLEL, max_keepalive_connections=_PARALLEL),
                 )
@@ -123,13 +132,13 @@ class Downloader:
     def cached(self, wanted: Wanted) -> str:
         """The path of *wanted* in the cache, fetched if it is not there. Corrupt when the server's bytes are others."""
         path = os.path.join(self._cache, wanted.sha256)
-        if os.path.exists(path) and os.path.getsize(path) == wanted.size:
+        if _holds(path, wanted):
             return path
         data = self.get(wanted.url)
         found = hashlib.sha256(data).hexdigest()
         if found != wanted.sha256:
             raise Corrupt(
-                f"{wanted.url} is not what the archive's index promises",
+                f"{without_password(wanted.url)} is not what the archive's index promises",
                 why=f"sha256 {found[:16]}… of {len(data)} bytes, promised {wanted.sha256[:16]}… of {wanted.size}",
                 hint="the mirror or a proxy in between may be stale: try again, or name another mirror",
             )
@@ -144,7 +153,7 @@ class Downloader:
             raise
         return path
 
-    def each(self, wanted: Sequence[Wanted], read: Callable[[Wanted, bytes], T]) -> Iterator[T]:
+    def each(self, wanted: Sequence[Wanted], read: Callable[[Wanted, bytes], T]) -> Generator[T, None, None]:
         """What *read* makes of each file, in the order in which they are ready; fetched and read several at a time.
 
         At most a few results wait for the caller. The first failure is raised when the running downloads have ended;
@@ -167,6 +176,15 @@ class Downloader:
             pool.shutdown(wait=False, cancel_futures=True)
             room.release(_PARALLEL)
             pool.shutdown(wait=True)
+
+
+def _holds(path: str, wanted: Wanted) -> bool:
+    """Whether the cache has *wanted*, whole: a disk may have failed since it was written."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == wanted.sha256
+    except FileNotFoundError:
+        return False
 
 
 def _read_local(path: str) -> bytes:

@@ -10,7 +10,7 @@ from pier.model.record import Record
 from pier.recipes.debian import archive, release
 from pier.recipes.debian.download import Downloader, Wanted
 from pier.recipes.debian.index import Index
-from pier.recipes.debian.sources import Archive
+from pier.recipes.debian.sources import Archive, without_password
 from pier.state import files
 
 TYPE_CHECKING = False
@@ -54,10 +54,10 @@ def read_catalogue(
         except NotFound:
             if not source.optional:
                 raise
-            warn(f"no {source.suite} at {source.uri}: made without it")
+            warn(f"no {source.suite} at {without_password(source.uri)}: made without it")
             continue
         index.add(base, _read_packages(downloader, found, base, source.suite, architecture))
-        used.append(source)
+        used.append(source.replace(uri=base))
         version = version or found.version
     return Catalogue(index=index, archives=tuple(used), version=version)
 

@@ -160,11 +160,18 @@ def _is_security(suite: str) -> bool:
     return suite.endswith(("-security", "/updates"))
 
 
+def without_password(uri: str) -> str:
+    """*uri* without what stands before an "@": images and messages are shown to others."""
+    scheme, separator, rest = uri.partition("://")
+    authority, slash, path = rest.partition("/")
+    return scheme + separator + authority.rpartition("@")[2] + slash + path
+
+
 def render_deb822(chosen: Iterable[Archive], components: str, keyring: str) -> str:
     """The .sources file for the image: the same archives, trusted through the image's own *keyring*."""
     by_uri: dict[str, list[str]] = {}
     for archive in chosen:
-        by_uri.setdefault(archive.uri, []).append(archive.suite)
+        by_uri.setdefault(without_password(archive.uri), []).append(archive.suite)
     return "\n".join(
         f"Types: deb\nURIs: {uri}\nSuites: {' '.join(suites)}\nComponents: {components}\nSigned-By: {keyring}\n"
         for uri, suites in by_uri.items()
