@@ -50,9 +50,14 @@ class Contents:
 
     def save(self) -> None:
         """Write what was learnt; entries this build did not use are dropped with it."""
-        if self._new:
+        if not self._new:
+            return
+        try:
             files.ensure_dir(os.path.dirname(self._path))
             files.write_json(self._path, {**self._used, **self._new})
+        except OSError:
+            # Not to be kept (a full disk) costs time only; what the build itself has to say is more important.
+            return
 
 
 def file_digest(path: str) -> str:

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO, Literal
 
-    EventKind = Literal["started", "output", "waiting", "cached", "done", "failed", "canceled", "warning"]
+    EventKind = Literal["planned", "started", "output", "waiting", "cached", "done", "failed", "canceled", "warning"]
 
 
 class Secret(Record):

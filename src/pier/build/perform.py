@@ -116,15 +116,16 @@ def place(copy: CopyPlan, selected: Selected, layers: tuple[str, ...], upper: st
             placer.file(directory, name, attributes, write_bytes(iter([document.text.encode()])))
 
 
-def make_directory(path: str, layers: tuple[str, ...], upper: str) -> bool:
-    """The directory *path* in *upper*; False, and nothing written, when the image has it already."""
+def make_directory(path: str, layers: tuple[str, ...], upper: str, owner: str = "") -> bool:
+    """The directory *path* in *upper*, its missing parts belonging to *owner*; False when the image has it already."""
     view = Tree(layers)
     node = view.follow(path)
     if node is not None and node.is_dir:
         return False
     dress_root(view, upper)
+    uid, gid = owner_of(owner, view) or (0, 0)
     with Placer(layers, upper) as placer:
-        placer.directory(path)
+        placer.directory(path, uid=uid, gid=gid)
     return True
 
 

@@ -173,7 +173,7 @@ class _Planner:
     def _workdir(self, item: ins.Workdir) -> dict[str, Any]:
         path = configure.absolute(self.expand(item.path), self.config.working_dir)
         made = self.configured(f"WORKDIR {path}", working_dir=path)
-        return made if path == "/" else {**made, "directory": path}
+        return made if path == "/" else {**made, "directory": path, "owner": self.config.user}
 
     def _shell(self, item: ins.Shell) -> dict[str, Any]:
         return self.configured(f"SHELL [{' '.join(item.words)}]", shell=item.words)

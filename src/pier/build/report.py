@@ -34,6 +34,11 @@ class Reporter:
         self._vertex += 1
         self._on_event(BuildEvent(kind="cached", vertex=self._vertex, label=label, text=text))
 
+    def planned(self, lines: Iterable[str]) -> None:
+        """What was decided for a stage, for `--debug`."""
+        for line in lines:
+            self._on_event(BuildEvent(kind="planned", text=line))
+
     def line(self, text: str) -> None:
         """One line of output of the step at hand."""
         self._on_event(BuildEvent(kind="output", vertex=self._vertex, text=text))

@@ -23,6 +23,7 @@ from pier.build.steps import StagePlan, StepPlan, chain_key
 from pier.build.tree import Tree
 from pier.build.work import StepFailed, Worker
 from pier.errors import Bug, Invalid, NotFound, PierError, SyntaxProblem, Unsupported
+from pier.images.layout import storage_error
 from pier.images.scratch import Scratch, sweep
 from pier.model import jsontext, reference
 from pier.model.image import History, ImageConfig, Layer
@@ -118,6 +119,7 @@ class Solver:
             )
             plan = plan_stage(dockerfile, given)
             consumed.update(plan.consumed)
+            self._report.planned(step.describe() for step in plan.steps)
             self._from(node, given.prefix, plan)
             self._stages[stage.number] = self._run_stage(dockerfile, node, plan, base)
         self._report.unused(name for name in options.build_args if name not in consumed)
@@ -161,6 +163,9 @@ class Solver:
                 stage = self._step(node, step, stage)
             except PierError as exc:
                 _fail_at(dockerfile, step.instruction.line, exc)
+            except OSError as exc:
+                failed = storage_error("the step could not be carried out", exc, self._paths.root)
+                _fail_at(dockerfile, step.instruction.line, failed)
         return stage.replace(config=plan.config, author=plan.author)
 
     def _step(self, node: StageNode, step: StepPlan, stage: Stage) -> Stage:

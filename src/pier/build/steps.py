@@ -57,10 +57,10 @@ class CopyPlan(Record):
 
 
 class StepPlan(Record):
-    """One instruction, decided. At most one of *run*, *copy* and *directory* is set; a step with none changes only
-    *config*.
+    """One instruction, decided. At most one of *run*, *copy* and *directory* is set: without, only *config* changes.
 
-    *config* is the image's configuration after the step; *label* is `[builder 2/5]`, "" for steps that make no layer.
+    *owner*: whose *directory* will be, as USER says. *config* is the image's configuration after the step; *label* is
+    `[builder 2/5]`, "" for steps that make no layer.
     """
 
     instruction: Instruction
@@ -71,6 +71,7 @@ class StepPlan(Record):
     run: RunPlan | None = None
     copy: CopyPlan | None = None
     directory: str = ""
+    owner: str = ""
     author: str = ""
 
     @property
@@ -89,7 +90,7 @@ class StepPlan(Record):
 
     def key(self, parent: str, files: str) -> str:
         """Names the layer this step makes on top of *parent*; *files* is the digest of what it reads from outside."""
-        work = [self.run and self.run.to_dict(), self.copy and self.copy.to_dict(), self.directory]
+        work = [self.run and self.run.to_dict(), self.copy and self.copy.to_dict(), self.directory, self.owner]
         text = jsontext.dumps([_FORMAT, parent, files, *work])
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -8,6 +8,7 @@ import os
 
 from pier.build import perform
 from pier.errors import CommandNotFound, NotExecutable, SyntaxProblem
+from pier.images.layout import storage_error
 from pier.state import files
 
 TYPE_CHECKING = False
@@ -58,9 +59,11 @@ class Worker:
                 self._run(step.run, layers, folder, origin)
             elif step.copy is not None and selected is not None:
                 perform.place(step.copy, selected, layers, upper)
-            elif not perform.make_directory(step.directory, layers, upper):
+            elif not perform.make_directory(step.directory, layers, upper, step.owner):
                 return None
             return add_layer_from_dir(self._store, upper)
+        except OSError as exc:
+            raise storage_error("cannot make the layer", exc, self._store.paths.root) from exc
         finally:
             files.remove_tree(folder)
 

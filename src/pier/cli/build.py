@@ -9,6 +9,7 @@ from pier import build as builder
 from pier.build.hostenv import host_environment
 from pier.build.options import BuildOptions, Secret
 from pier.cli.options import Command, Misuse, flag, refused, value, values
+from pier.cli.session import say
 from pier.errors import Invalid, NotFound
 from pier.ui import steps
 
@@ -36,7 +37,15 @@ def build(session: Session, arguments: Arguments) -> int:
     from pier.cli.obtaining import ensurer
 
     ensure_image = ensurer(session, pull=arguments.flag("pull"), quiet=quiet)
-    image = builder.build(session.engine, options, on_event=shown(progress, quiet=quiet), ensure_image=ensure_image)
+    show = shown(progress, quiet=quiet)
+
+    def on_event(event: BuildEvent) -> None:
+        if event.kind != "planned":
+            show(event)
+        elif session.debug:
+            say(event.text)
+
+    image = builder.build(session.engine, options, on_event=on_event, ensure_image=ensure_image)
     if arguments.text("iidfile"):
         with open(arguments.text("iidfile"), "w", encoding="ascii") as file:
             file.write(image.id)
@@ -115,6 +124,7 @@ def _extra_host(text: str) -> tuple[str, str]:
 
 
 def shown(progress: str, *, quiet: bool) -> Callable[[BuildEvent], None]:
+    """What draws a build's events on stderr, as --progress asks."""
     if quiet:
         return steps.quiet
     if progress == "tty" or (progress == "auto" and sys.stderr.isatty()):

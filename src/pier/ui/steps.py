@@ -41,6 +41,8 @@ class PlainSteps:
 
     def __call__(self, event: BuildEvent) -> None:
         title = titled(event)
+        if event.kind == "planned":
+            return
         if event.kind == "started":
             self._title, self._headed = title, False
             if event.text.startswith("RUN "):
@@ -92,6 +94,8 @@ class LiveSteps:
             self._draw()
         elif event.kind == "cached":
             self._keep(self._row(_BOLD, "CACHED ", titled(event), 0.0))
+        elif event.kind == "planned":
+            return
         elif event.kind == "warning":
             self._keep(f"{_YELLOW}WARNING: {event.text}{_RESET}")
         else:

@@ -270,3 +270,9 @@ def test_nothing_is_left_in_the_scratch_folder(bench: Bench) -> None:
     with pytest.raises(PierError):
         bench.build("FROM scratch\nCOPY a /\nCOPY b /\n")
     assert not [name for name in os.listdir(bench.engine.paths.tmp) if name.startswith("scratch-")]
+
+
+def test_a_working_directory_belongs_to_the_user_only_where_it_was_missing(bench: Bench) -> None:
+    image = bench.build("FROM scratch\nWORKDIR /srv\nUSER 5:6\nWORKDIR app/data\n")
+    owners = [bench.path(image, name).stat().st_uid for name in ("srv", "srv/app", "srv/app/data")]
+    assert owners == [0, 5, 5]
