@@ -32,7 +32,7 @@ def ready(folder: Path) -> Path | None:
             return None
     (package,) = apt.glob("docker-compose_*.deb")
     subprocess.run(["dpkg", "-x", str(package), str(apt / "unpacked")], check=True)
-    (binary,) = (path for path in (apt / "unpacked").rglob("docker-compose") if path.is_file())
+    (binary,) = (apt / "unpacked").rglob("cli-plugins/docker-compose")
     plugin.parent.mkdir(parents=True, exist_ok=True)
     binary.rename(plugin)
     return folder
