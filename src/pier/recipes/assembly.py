@@ -38,7 +38,8 @@ def assemble(engine: Engine, recipe: Recipe, *, on_event: Callable[[RecipeEvent]
 def _assemble(engine: Engine, recipe: Recipe, on_event: Callable[[RecipeEvent], None], settings: Settings) -> Image:
     engine.images.layout.prepare()
     files.ensure_dir(engine.paths.cache)
-    with _turn(engine.paths.cache + "/recipes.lock", recipe, on_event), Scratch(engine.paths) as scratch:
+    files.ensure_dir(engine.paths.locks)
+    with _turn(engine.paths.locks + "/recipes", recipe, on_event), Scratch(engine.paths) as scratch:
 
         def warn(text: str) -> None:
             on_event(RecipeEvent(kind="warning", recipe=recipe.name, text=text))

@@ -8,7 +8,7 @@ import time
 from pier.errors import PierError, Unavailable
 from pier.images.ingest import add_image, add_layer_from_dir
 from pier.images.scratch import Scratch
-from pier.recipes.catalogue import LABEL, NOTE_LABEL
+from pier.recipes.catalogue import DEBIAN_LABEL, LABEL, NOTE_LABEL
 from pier.recipes.debian import bootstrap
 from pier.recipes.events import RecipeEvent
 from pier.runtime.step import StepSpec, run_step
@@ -98,7 +98,6 @@ def _failed(name: str, code: int, log: str) -> PierError:
 
 def _config(recipe: Recipe, version: str, architecture: str) -> dict[str, Any]:
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    title = recipe.name.partition(":")[0]
     return {
         "architecture": architecture,
         "os": "linux",
@@ -109,8 +108,7 @@ def _config(recipe: Recipe, version: str, architecture: str) -> dict[str, Any]:
             "Labels": {
                 LABEL: recipe.name,
                 NOTE_LABEL: recipe.note,
-                "org.opencontainers.image.title": title,
-                "org.opencontainers.image.version": version,
+                DEBIAN_LABEL: version,
             },
         },
         "history": [{"created": created, "created_by": f"pier recipe {recipe.name}", "comment": recipe.note}],

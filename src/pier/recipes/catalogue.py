@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 LABEL = "dev.pier.recipe"
 NOTE_LABEL = "dev.pier.recipe.note"
+DEBIAN_LABEL = "dev.pier.recipe.debian"  # the point release, "12.11"
 
 
 class Recipe(Record):
