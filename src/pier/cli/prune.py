@@ -84,6 +84,11 @@ def prune_system(session: Session, arguments: Arguments) -> int:
     return _asked(session, arguments, question, work)
 
 
+def prune_cache(session: Session, arguments: Arguments) -> int:
+    """Forget all build steps; layers that an image holds stay with it."""
+    return _asked(session, arguments, "all build cache", lambda: [_cache(session.engine)])
+
+
 def _everything(arguments: Arguments) -> bool:
     """--all, or Docker's older way to say the same: `--filter all=1`, `--filter dangling=false`."""
     wanted = filters(arguments.texts("filter"))
@@ -192,6 +197,11 @@ IMAGES = Command(
     run=prune_images,
     usage="[OPTIONS]",
     options=(flag("all", "a", "Remove all unused images, not just dangling ones"), _FORCE, _FILTER),
+)
+CACHE = Command(
+    run=prune_cache,
+    usage="[OPTIONS]",
+    options=(flag("all", "a", "Accepted for Docker's sake: all of it is unused"), _FORCE, _FILTER),
 )
 NETWORKS = Command(run=prune_networks, usage="[OPTIONS]", options=(_FORCE, _FILTER))
 VOLUMES = Command(

@@ -24,6 +24,7 @@ ROWS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("container exec|exec", "exec", "EXEC", "Execute a command in a running container", False),
     ("container ls|container list|container ps|ps", "ps", "PS", "List containers", False),
     ("image build|build|builder build", "build", "BUILD", "Build an image from a Dockerfile", True),
+    ("builder prune", "prune", "CACHE", "Remove build cache", False),
     ("image pull|pull", "pull", "PULL", "Download an image from a registry", True),
     ("image ls|image list|images", "images", "IMAGES", "List images", False),
     ("compose", "compose", "COMPOSE", "Define and run applications of several containers", True),

@@ -67,10 +67,13 @@ def test_a_wrong_command_line_is_refused_in_words(words: tuple[str, ...], code: 
     assert done.stdout == ""
 
 
+HELP = [sys.executable, "-I", "-S", str(MAIN), "--help"]
+
+
 def test_a_reader_that_leaves_is_no_error():
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, "-I", "-S", str(MAIN), "--help"], stdout=writer, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(HELP, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert done.returncode == 141
     assert done.stderr == b""
@@ -78,9 +81,7 @@ def test_a_reader_that_leaves_is_no_error():
 
 def test_a_full_disk_behind_stdout_is_said():
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", str(MAIN), "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+        done = subprocess.run(HELP, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert "no space left on the disk" in done.stderr
     assert "Traceback" not in done.stderr
