@@ -253,3 +253,25 @@ def test_labels_and_metadata_are_in_the_image(pier: Pier) -> None:
     assert config["Labels"]["a"] == "1" and config["Labels"]["b"] == "3"
     assert (config["ExposedPorts"], config["Volumes"], config["User"]) == ({"80/tcp": {}}, {"/v": {}}, "5")
     assert config["Healthcheck"]["Interval"] == 5_000_000_000
+
+
+def test_files_come_from_another_image(pier: Pier) -> None:
+    built(pier, "FROM busybox\nCOPY --from=alpine /etc/os-release /taken\n", "-t", "taker")
+    assert (
+        pier("run", "--rm", "taker", "cat", "/taken").out == pier("run", "--rm", "alpine", "cat", "/etc/os-release").out
+    )
+
+
+def test_a_step_leaves_no_mount_point_in_the_image(pier: Pier) -> None:
+    text = (
+        "FROM busybox AS b\nRUN ln -s ../run/resolv.conf /etc/link\n"
+        "FROM b\nRUN --mount=type=cache,target=/made/here --mount=type=tmpfs,target=/etc/link true\n"
+    )
+    built(pier, text, "-t", "clean")
+    listed = pier("run", "--rm", "clean", "ls", "/", "/run").out.split()
+    assert "made" not in listed and "resolv.conf" not in listed
+
+
+def test_debug_prints_what_was_decided(pier: Pier) -> None:
+    shown = pier("-D", "build", "-f", "-", ".", stdin="FROM alpine\nENV A=1\nRUN echo $A\n").err
+    assert "3: [2/2] RUN echo $A" in shown and "RunPlan(argv=('/bin/sh', '-c', 'echo $A')" in shown

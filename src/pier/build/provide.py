@@ -76,7 +76,7 @@ class Provider:
         """/etc/hosts and /etc/resolv.conf, copies of the host's where the step uses its network, as BuildKit gives
         them.
         """
-        extra = "".join(f"{address}\t{name}\n" for name, address in self._options.extra_hosts)
+        extra = "".join(f"{_address(address)}\t{name}\n" for name, address in self._options.extra_hosts)
         hosts, resolver = _LOCALHOST, ""
         if run.network == "host":
             hosts = _host_text("/etc/hosts") or _LOCALHOST
@@ -161,6 +161,11 @@ def _script(script: tuple[str, str], scratch: str) -> Provided:
     files.write_text(path, text, mode=0o755)
     os.chmod(path, 0o755)
     return Provided(binds=((path, f"/dev/pipes/{name}", True),))
+
+
+def _address(text: str) -> str:
+    """Docker's word for the host itself, which is this very machine for a step on its network."""
+    return "127.0.0.1" if text == "host-gateway" else text
 
 
 def _host_text(path: str) -> str:

@@ -77,7 +77,8 @@ class Worker:
 
         for name in ("work", "mount", "files"):
             os.mkdir(f"{folder}/{name}")
-        perform.dress_root(Tree(layers), folder + "/upper")
+        view = Tree(layers)
+        perform.dress_root(view, folder + "/upper")
         perform.make_directory(run.cwd, layers, folder + "/upper")
         tail: list[str] = []
 
@@ -98,8 +99,9 @@ class Worker:
                 env=provided.env,
                 cwd=run.cwd,
                 user=run.user,
-                binds=provided.binds,
-                tmpfs=provided.tmpfs,
+                # Without the image's symlinks, so that `run_step` finds the mount points it has to take away again.
+                binds=tuple((source, "/" + view.resolve(target), ro) for source, target, ro in provided.binds),
+                tmpfs=tuple("/" + view.resolve(target) for target in provided.tmpfs),
                 network=run.network,
                 shm_bytes=self._options.shm_bytes,
             )
