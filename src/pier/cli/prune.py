@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 
-from pier.cli.options import Command, filters, flag, values
+from pier.cli.options import Command, filters, flag, refused, values
 from pier.cli.session import confirm
 from pier.engine.filters import has_labels
 from pier.errors import Invalid
@@ -67,19 +67,21 @@ def prune_volumes(session: Session, arguments: Arguments) -> int:
 
 
 def prune_system(session: Session, arguments: Arguments) -> int:
-    """All of it: containers, networks, images, the build cache, and volumes where asked for."""
+    """All of it: containers, networks, images, volumes where asked for, and unless a filter spares some, the cache."""
     everything, volumes = arguments.flag("all"), arguments.flag("volumes")
     images = "images without at least one container associated to them" if everything else "dangling images"
     items = ["all stopped containers", "all networks not used by at least one container"]
     items += ["all anonymous volumes not used by at least one container"] if volumes else []
-    items += [f"all {images}", "all build cache" if everything else "unused build cache"]
+    whole = not arguments.given("filter")
+    items += [f"all {images}"] + (["all build cache"] if whole else [])
     question = "\n".join(["", *(f"  - {item}" for item in items), ""])
 
     def work() -> list[Reclaimed]:
         engine, keep = session.engine, _keep(arguments)
         done = [_containers(engine, keep), _networks(engine, keep)]
         done += [_volumes(engine, keep, everything=False)] if volumes else []
-        return [*done, _images(engine, keep, everything=everything), _cache(engine)]
+        done.append(_images(engine, keep, everything=everything))
+        return [*done, _cache(engine)] if whole else done
 
     return _asked(session, arguments, question, work)
 
@@ -201,7 +203,12 @@ IMAGES = Command(
 CACHE = Command(
     run=prune_cache,
     usage="[OPTIONS]",
-    options=(flag("all", "a", "Accepted for Docker's sake: all of it is unused"), _FORCE, _FILTER),
+    options=(
+        flag("all", "a", "Accepted for Docker's sake: all of it is unused"),
+        _FORCE,
+        refused("filter", "the build cache goes or stays as a whole"),
+        refused("keep-storage", "the build cache goes or stays as a whole"),
+    ),
 )
 NETWORKS = Command(run=prune_networks, usage="[OPTIONS]", options=(_FORCE, _FILTER))
 VOLUMES = Command(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BAR = 25
 _WIDEST = 200
+_DEFAULT_WIDTH = 80
 _NARROWEST = 20
 
 
@@ -72,9 +73,9 @@ class Progress:
     def _clip(self, text: str) -> str:
         """A line that wrapped would put every later cursor movement off by one."""
         try:
-            width = os.get_terminal_size(self._stream.fileno()).columns
+            width = os.get_terminal_size(self._stream.fileno()).columns or _DEFAULT_WIDTH
         except OSError:
-            width = 80
+            width = _DEFAULT_WIDTH
         return text[: min(max(width - 1, _NARROWEST), _WIDEST)]
 
 
