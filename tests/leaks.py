@@ -1,7 +1,8 @@
 """What a container engine can leave behind, read from the kernel: compare a snapshot before with one after.
 
 Only what belongs to one store is counted where the kernel tells (processes, mounts, sockets, files), so that other
-work on the machine is not blamed. Interfaces, firewall rules and network namespaces have no owner: all are compared.
+work on the machine is not blamed. Bridges say in their alias whose they are; interfaces and rules that no bridge of
+another store claims are all compared.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_NET = Path("/sys/class/net")
 _TEMPORARY = ("tmp", "run", "names", "containers")
 _COUNTERS = re.compile(r"counter packets \d+ bytes \d+|# handle \d+")
 
@@ -44,8 +46,8 @@ def take(root: Path) -> Snapshot:
         processes=frozenset(_processes(str(root))),
         mounts=frozenset(_mounts(str(root))),
         cgroups=frozenset(_cgroups()),
-        interfaces=frozenset(_interfaces()),
-        rules=frozenset(_rules()),
+        interfaces=frozenset(_interfaces(root)),
+        rules=frozenset(_rules(root)),
         files=frozenset(_files(root)),
     )
 
@@ -102,16 +104,32 @@ def _cgroups() -> Iterator[str]:
             yield from (f"{directory}/{name}" for name in names if not _read(Path(directory, name, "cgroup.procs")))
 
 
-def _interfaces() -> Iterator[str]:
-    yield from os.listdir("/sys/class/net")
+def _foreign_bridges(root: Path) -> dict[str, str]:
+    """The bridges of other stores, each with its network's id: the alias is the network's folder."""
+    aliases = {entry.name: _read(entry / "ifalias").strip() for entry in _NET.iterdir()}
+    return {
+        name: os.path.basename(alias)
+        for name, alias in aliases.items()
+        if alias.startswith("/") and not alias.startswith(f"{root}/")
+    }
 
 
-def _rules() -> Iterator[str]:
+def _interfaces(root: Path) -> Iterator[str]:
+    foreign = _foreign_bridges(root)
+    for entry in _NET.iterdir():
+        bridge = os.path.basename(os.path.realpath(entry / "master"))
+        if entry.name not in foreign and bridge not in foreign:
+            yield entry.name
+
+
+def _rules(root: Path) -> Iterator[str]:
+    foreign = tuple(f'comment "pier {network[:32]}"' for network in _foreign_bridges(root).values())
     ruleset = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=False).stdout
     table = ""
     for line in ruleset.splitlines():
         table = line.strip() if line.startswith("table") else table
-        yield f"{table} {_COUNTERS.sub('', line).strip()}"
+        if not line.endswith(foreign):
+            yield f"{table} {_COUNTERS.sub('', line).strip()}"
 
 
 def _files(root: Path) -> Iterator[str]:
