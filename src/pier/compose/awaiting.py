@@ -68,7 +68,8 @@ class Awaiting:
     def notice_deaths(self, containers: Iterable[Container], seconds: float) -> None:
         """Look at fresh *containers* until they rest or *seconds* are over; raise for one that has died meanwhile.
 
-        Containers with a health check are looked at once: `--wait` and `depends_on` are there for them.
+        A good program is left alone as soon as it listens, sleeps or is healthy. One that listens where nobody can
+        reach it is warned about.
         """
         watches = [settle.Watch(item) for item in containers]
         deadline = time.monotonic() + seconds
@@ -77,9 +78,10 @@ class Awaiting:
             for watch in list(watches):
                 container = listing.find(self.engine, watch.container.id)
                 self._refuse_dead(container)
-                checked = container.spec.has_healthcheck
-                if checked or container.state.status == "exited" or watch.at_rest():
+                healthy = container.state.health is not None and container.state.health.status == "healthy"
+                if healthy or container.state.status == "exited" or watch.at_rest():
                     watches.remove(watch)
+                    self._warn_of_loopback(container)
             if time.monotonic() > deadline:
                 return
             if watches:
@@ -149,6 +151,13 @@ class Awaiting:
     def _slow(self, container: Container, seconds: float) -> PierError:
         self.show(Step(subject=f"Container {container.name}", text="Error", state="error"))
         return readiness.slow_failure(_service_of(container), container, self.last_lines(container), seconds)
+
+    def _warn_of_loopback(self, container: Container) -> None:
+        for port in settle.unreachable_ports(container):
+            self.engine.warn(
+                f"service {_service_of(container)}: port {port} is published, but the program listens on 127.0.0.1 "
+                "only, inside the container; make it listen on 0.0.0.0 (often: --host 0.0.0.0)"
+            )
 
     def _refuse_dead(self, container: Container) -> None:
         state = container.state

@@ -1,6 +1,6 @@
 """Has a fresh container come to rest? Then `up -d` may return; one that dies at once is noticed before that.
 
-A program rests when it listens on a socket of its own, or when it sleeps and has used no CPU for two looks.
+A program that serves a port rests when it listens; any other when it sleeps and uses no CPU for a few looks.
 Looks at /proc only.
 """
 
@@ -11,8 +11,9 @@ import os
 from pier.kernel import process
 from pier.model.container import Container
 
-LISTENING = "0A"
-_LOOKS = 2
+_LISTENING = "0A"
+_LOOKS = 3
+_LOOPBACK = ("0100007F", "00000000000000000000000001000000")
 _RESOLVER = "0B00007F"
 
 
@@ -29,24 +30,43 @@ class Watch:
         state = self.container.state
         if not process.is_alive(state.pid, state.pid_start):
             return False
-        if listens(state.pid):
+        if listeners(state.pid):
             return True
         used, sleeping = _activity(state.pid)
         self._still = self._still + 1 if sleeping and used == self._used else 0
         self._used = used
-        return self._still >= _LOOKS
+        return self._still >= _LOOKS and not self._serves
+
+    @property
+    def _serves(self) -> bool:
+        spec = self.container.spec
+        named = [binding.protocol for binding in spec.ports] + [text.rpartition("/")[2] for text in spec.exposed]
+        return "tcp" in named and spec.network_mode == "bridge" and not spec.has_healthcheck
 
 
-def listens(pid: int) -> bool:
-    """Does anything listen in the process's network namespace, the resolver at 127.0.0.11 aside?"""
+def listeners(pid: int) -> set[tuple[bool, int]]:
+    """(only on the loopback address, TCP port) of each socket that listens in the process's network namespace."""
+    found: set[tuple[bool, int]] = set()
     if _same_network(pid):
-        return False
+        return found
     for table in ("tcp", "tcp6"):
         for line in _read(f"/proc/{pid}/net/{table}").splitlines()[1:]:
+            # proc(5): the local address is the second field, in hexadecimal, the state the fourth.
             fields = line.split()
-            if len(fields) > 3 and fields[3] == LISTENING and not fields[1].startswith(_RESOLVER):
-                return True
-    return False
+            address, _, port = fields[1].partition(":")
+            if fields[3] == _LISTENING and address != _RESOLVER:
+                found.add((address in _LOOPBACK, int(port, 16)))
+    return found
+
+
+def unreachable_ports(container: Container) -> list[int]:
+    """Published ports on which the program listens for the container itself only."""
+    state = container.state
+    if container.spec.network_mode != "bridge" or not process.is_alive(state.pid, state.pid_start):
+        return []
+    found = listeners(state.pid)
+    wanted = {binding.container_port for binding in container.spec.ports if binding.protocol == "tcp"}
+    return sorted(port for port in wanted if (True, port) in found and (False, port) not in found)
 
 
 def _same_network(pid: int) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pier.compose.observed import Observed
     from pier.model.container import Container
 
-_WATCH_SECONDS = 2.0
+_WATCH_SECONDS = 3.0
 _STARTS = ("start", "restart")
 
 
@@ -50,9 +50,9 @@ def up(context: Context, arguments: Arguments) -> int:
     if arguments.flag("no-start"):
         return 0
     awaiting = Awaiting(context.engine, prepared.project, context.progress.show)
-    awaiting.notice_deaths(executor.started, _WATCH_SECONDS)
     if arguments.flag("wait"):
         awaiting.until_ready(containers(context, prepared), float(arguments.number("wait-timeout") or 0))
+    awaiting.notice_deaths(executor.started, _WATCH_SECONDS)
     return 0
 
 
