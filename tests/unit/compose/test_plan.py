@@ -222,7 +222,9 @@ def test_down_takes_images_and_orphans_when_asked(lab: Project) -> None:
 
 def test_stopping_goes_by_labels_where_there_is_no_file() -> None:
     found = [container("db"), container("api", depends_on=("db",)), container("web", depends_on=("api",))]
-    assert [item.service for group in plan.stop_levels(Project(name="demo", directory="/"), found) for item in group] == ["web", "api", "db"]
+    assert [
+        item.service for group in plan.stop_levels(Project(name="demo", directory="/"), found) for item in group
+    ] == ["web", "api", "db"]
 
 
 def test_a_cycle_is_found_wherever_it_hangs() -> None:
