@@ -43,7 +43,9 @@ class Plan(Record):
 
 def plan(catalogue: mirror.Catalogue, *, slim: bool) -> Plan:
     """The base's packages, from the verified *catalogue*."""
-    packages = closure(catalogue.index, (*_ALSO, *catalogue.index.minimal()))
+    # A mirror that is reached over TLS needs the certificates inside the image, too.
+    trust = ("ca-certificates",) if any(source.uri.startswith("https:") for source in catalogue.archives) else ()
+    packages = closure(catalogue.index, (*_ALSO, *trust, *catalogue.index.minimal()))
     return Plan(packages=packages, archives=catalogue.archives, version=catalogue.version, slim=slim)
 
 

@@ -102,7 +102,9 @@ class Downloader:
                 f"it answered {answer.status_code}", request=answer.request, response=answer
             )
         raise Unavailable(
-            f"cannot fetch {shown}", why=str(failure), hint="check the network and this machine's proxy settings"
+            f"cannot fetch {shown}",
+            why=str(failure),
+            hint="check the network and the proxies, or name another mirror with PIER_DEBIAN_MIRROR",
         ) from failure
 
     def _client(self, proxy: str) -> httpx.Client:
