@@ -14,6 +14,7 @@ from pier.build.sources import Found, find
 from pier.build.transfer import Manner, Transfer
 from pier.errors import NotFound
 from pier.model.record import Record
+from pier.runtime.plan import Tmpfs
 from pier.state import files
 
 TYPE_CHECKING = False
@@ -33,7 +34,7 @@ class Provided(Record):
     """*binds* and *tmpfs* as `StepSpec` takes them, and the step's whole environment."""
 
     binds: tuple[tuple[str, str, bool], ...] = ()
-    tmpfs: tuple[str, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
     env: dict[str, str] = {}
 
 
@@ -57,7 +58,7 @@ class Provider:
             parts.append(self._mount(mount, f"{scratch}/mount{number}", held))
         return Provided(
             binds=tuple(bind for part in parts for bind in part.binds),
-            tmpfs=tuple(target for part in parts for target in part.tmpfs),
+            tmpfs=tuple(item for part in parts for item in part.tmpfs),
             env={**self._environment(run), **{name: value for part in parts for name, value in part.env.items()}},
         )
 
@@ -90,7 +91,8 @@ class Provider:
 
     def _mount(self, mount: RunMount, scratch: str, held: ExitStack) -> Provided:
         if mount.kind == "tmpfs":
-            return Provided(tmpfs=(mount.target,))
+            options = (f"size={mount.size}",) if mount.size else ()
+            return Provided(tmpfs=(Tmpfs(target=mount.target, options=options),))
         if mount.kind == "secret":
             return self._secret(mount, scratch)
         if mount.kind == "cache":

@@ -101,7 +101,7 @@ class Worker:
                 user=run.user,
                 # Without the image's symlinks, so that `run_step` finds the mount points it has to take away again.
                 binds=tuple((source, "/" + view.resolve(target), ro) for source, target, ro in provided.binds),
-                tmpfs=tuple("/" + view.resolve(target) for target in provided.tmpfs),
+                tmpfs=tuple(item.replace(target="/" + view.resolve(item.target)) for item in provided.tmpfs),
                 network=run.network,
                 shm_bytes=self._options.shm_bytes,
             )

@@ -55,15 +55,7 @@ def _in_use(text: str, image: Image, user: Container, how: str, hint: str) -> Co
 
 def prune(engine: Engine, *, everything: bool = False, keep: Callable[[Image], bool] | None = None) -> Removed:
     """Delete the dangling images, or with *everything* all that no container uses, but those that *keep* spares."""
+    from pier.images.pruning import prune
+
     used = {found.spec.image_id for found in containers(engine, all=True)}
-    total = Removed()
-    for image in engine.images.list():
-        if image.id in used or not (everything or image.dangling) or keep is not None and keep(image):
-            continue
-        removed = engine.images.remove(image.id)
-        total = Removed(
-            untagged=total.untagged + removed.untagged,
-            deleted=total.deleted + removed.deleted,
-            bytes=total.bytes + removed.bytes,
-        )
-    return total
+    return prune(engine.images, used, unused=everything, wanted=lambda image: keep is None or not keep(image))

@@ -22,7 +22,7 @@ class _How(ctypes.Structure):
 
 
 def open_in_root(root_fd: int, path: str, flags: int, mode: int = 0) -> int:
-    """Open *path* as if *root_fd* were "/": symlinks and ".." cannot leave it. O_CLOEXEC is added. OSError as open(2)."""
+    """Open *path* as if *root_fd* were "/": symlinks and ".." cannot leave it. O_CLOEXEC is set. OSError as open(2)."""
     flags |= os.O_CLOEXEC
     how = _How(flags, mode, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
     name = ctypes.create_string_buffer(os.fsencode(path) or b".")

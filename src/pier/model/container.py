@@ -23,7 +23,7 @@ DEFAULT_SHM_BYTES = 64 << 20
 class Mount(Record):
     """One mount of the container. *source*: host path (bind), volume name ("" for anonymous), unused for tmpfs.
 
-    *anonymous* volumes are removed with `rm -v`, `--rm` and `down -v`. *options*: further mount(8) words (tmpfs size, mode).
+    *anonymous* volumes are removed with `rm -v`, `--rm` and `down -v`. *options*: mount(8) words (tmpfs size, mode).
     """
 
     kind: MountKind
@@ -48,7 +48,7 @@ class RestartPolicy(Record):
 
 
 class Healthcheck(Record):
-    """*test* as in the OCI image: ("CMD", …), ("CMD-SHELL", line) or ("NONE",). Durations in nanoseconds; 0: default."""
+    """*test* as in the image: ("CMD", …), ("CMD-SHELL", line) or ("NONE",). Durations in nanoseconds; 0: default."""
 
     test: tuple[str, ...] = ()
     interval: int = 0

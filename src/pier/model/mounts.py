@@ -29,7 +29,7 @@ def parse_volume(text: str) -> Mount:
         elif mode == "nocopy":
             copy_up = False
         elif mode not in _IGNORED_MODES:
-            raise Invalid(f"invalid mode: {mode}", why=f"in the volume specification '{text}'", hint="ro, rw, rslave ...")
+            raise Invalid(f"invalid mode: {mode}", why=f"in the volume specification '{text}'", hint="ro, rw, rslave")
     if is_path(source):
         return Mount(
             kind="bind",

@@ -1,4 +1,4 @@
-"""Immutable records without `dataclasses` or `typing`, whose imports cost more than a container start may (design: import costs).
+"""Immutable records without `dataclasses` or `typing`, whose imports cost more than a container start may.
 
 A subclass annotates its fields; defaults make a field optional. Records compare by value and convert to and from the
 JSON objects of the store. Knows no files.

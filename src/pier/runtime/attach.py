@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import struct
 
 from pier.model import jsontext
 from pier.runtime import frames
@@ -62,6 +63,7 @@ class Client:
         self._decoder = frames.Decoder()
         self._out = bytearray()
         self._closing = False
+        self._throttled = False
         loop.watch(fd, events.READ, self._ready)
 
     @property
@@ -90,7 +92,7 @@ class Client:
             while self._out:
                 del self._out[: os.write(self.fd, self._out)]
         except BlockingIOError:
-            self._loop.watch(self.fd, events.READ | events.WRITE, self._ready)
+            self._watch()
             return
         except (BrokenPipeError, ConnectionResetError):
             self.close()
@@ -98,7 +100,11 @@ class Client:
         if self._closing:
             self.close()
         else:
-            self._loop.watch(self.fd, events.READ, self._ready)
+            self._watch()
+
+    def _watch(self) -> None:
+        wanted = (0 if self._throttled else events.READ) | (events.WRITE if self._out else 0)
+        self._loop.watch(self.fd, wanted, self._ready)
 
     def _ready(self, _fd: int, ready: int) -> None:
         if ready & events.WRITE:
@@ -112,23 +118,25 @@ class Client:
     def _pull(self) -> None:
         try:
             data = os.read(self.fd, _CHUNK)
-            incoming = self._decoder.feed(data)
+            for kind, payload in self._decoder.feed(data):
+                self._obey(kind, payload)
         except BlockingIOError:
             return
-        except (ConnectionResetError, ValueError):
+        except (ConnectionResetError, ValueError, IndexError, struct.error):
+            # Whoever speaks no sense is dropped; the container goes on.
             self.close()
             return
-        for kind, payload in incoming:
-            self._obey(kind, payload)
         if not data:
             self.close()
-        elif self._commands.input_backlog() > _INPUT_BYTES:
-            self._loop.watch(self.fd, events.WRITE if self._out else 0, self._ready)
+        elif self._commands.input_backlog() > _INPUT_BYTES and self.fd >= 0:
+            self._throttled = True
+            self._watch()
 
     def resume_input(self) -> None:
         """The container has taken what was sent: read on."""
-        if self.fd >= 0:
-            self._loop.watch(self.fd, events.READ | (events.WRITE if self._out else 0), self._ready)
+        if self.fd >= 0 and self._throttled:
+            self._throttled = False
+            self._watch()
 
     def _obey(self, kind: bytes, payload: bytes) -> None:
         commands = self._commands
@@ -166,6 +174,8 @@ class AttachServer:
         self._listener.setblocking(False)
         # Through /proc the name stays below the 108 bytes of unix(7) wherever the store lies.
         self._folder = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        # One left behind by a monitor that was killed: who makes a new one has claimed the container under its lock.
+        _unlink_quietly(self._folder)
         before = os.umask(0o177)
         try:
             self._listener.bind(f"/proc/self/fd/{self._folder}/{SOCKET_NAME}")
@@ -227,8 +237,12 @@ class AttachServer:
             client.close()
         self._loop.forget(self._listener.fileno())
         self._listener.close()
-        try:
-            os.unlink(SOCKET_NAME, dir_fd=self._folder)
-        except FileNotFoundError:
-            pass
+        _unlink_quietly(self._folder)
         os.close(self._folder)
+
+
+def _unlink_quietly(folder: int) -> None:
+    try:
+        os.unlink(SOCKET_NAME, dir_fd=folder)
+    except FileNotFoundError:
+        return

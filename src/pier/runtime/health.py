@@ -122,7 +122,8 @@ class _Probe:
             self._pid = spawn(command, (null, theirs, theirs))
         except PierError as error:
             self._output = error.message.encode()
-            loop.after(0, lambda: self._finish(error.exit_code))
+            exit_code = error.exit_code
+            self._timer = loop.after(0, lambda: self._finish(exit_code))
             return
         finally:
             os.close(null)
@@ -172,7 +173,7 @@ class _Probe:
 
     def abandon(self) -> None:
         """The container has ended: the probe is reaped and never reported."""
+        self._timer.cancel()
         if self._pidfd >= 0:
-            self._timer.cancel()
             self._kill()
-            self._close()
+        self._close()

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pier.runtime.plan import Plan
 
 
-def run(plan: Plan, socket: _socket.socket, stdio: tuple[int, int, int], configure_network: Callable[[], None]) -> Never:
+def run(
+    plan: Plan, socket: _socket.socket, stdio: tuple[int, int, int], configure_network: Callable[[], None]
+) -> Never:
     """Become the container's program. *stdio* are the fds for 0, 1 and 2, unused when the plan has a terminal.
 
     *configure_network* is called in the container's network namespace once the monitor says "go". What fails is told

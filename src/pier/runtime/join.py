@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from pier.errors import Bug, Conflict
+from pier.errors import Bug, Conflict, PierError
 from pier.kernel import cgroup, fs, namespaces, process, tty
 from pier.model.record import Record
 from pier.runtime import handshake, program
@@ -55,15 +55,20 @@ def spawn(target: Target, wanted: Program, stdio: tuple[int, int, int], *, termi
     home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     ours, theirs = handshake.pair()
     try:
-        # pid_namespaces(7): setns moves our children, not us; afterwards they are to be born at home again.
-        _enter(pidfd, target.pid, ("pid",))
         legacy, unified = cgroup.split(target.cgroups)
-        pid, child = namespaces.clone(0, unified)
-        if pid == 0:
-            ours.close()
-            _run(legacy, target, pidfd, wanted, stdio, theirs, terminal=terminal)
+        try:
+            # pid_namespaces(7): setns moves our children, not us; afterwards they are to be born at home again.
+            _enter(pidfd, target.pid, ("pid",))
+            pid, child = namespaces.clone(0, unified)
+            if pid == 0:
+                ours.close()
+                _run(legacy, target, pidfd, wanted, stdio, theirs, terminal=terminal)
+        finally:
+            namespaces.setns(home, namespaces.CLONE_NEWPID)
         os.close(child)
-        namespaces.setns(home, namespaces.CLONE_NEWPID)
+    except OSError as exc:
+        ours.close()
+        raise _refusal(target, exc) from exc
     finally:
         os.close(home)
         os.close(pidfd)
@@ -73,7 +78,16 @@ def spawn(target: Target, wanted: Program, stdio: tuple[int, int, int], *, termi
     except BaseException:
         os.waitpid(pid, 0)
         raise
+    finally:
+        ours.close()
     return pid
+
+
+def _refusal(target: Target, error: OSError) -> PierError:
+    # A PID namespace whose first process has ended takes no more: ESRCH from setns(2), ENOMEM from clone(2).
+    if not process.is_alive(target.pid, target.started):
+        return Conflict("the container is not running", why="it ended just now")
+    return PierError(f"cannot enter the container: {(error.strerror or 'failed').lower()}", why=str(error))
 
 
 def _see_through(socket: _socket.socket) -> None:
@@ -120,6 +134,8 @@ def _run(
         # The container's processes can see us from here on; they must not ptrace us or open our /proc/<pid>/exe.
         process.prctl(process.PR_SET_DUMPABLE, 0)
         forbidden = program.own_executable()
+        # The container may read our arguments until execve(2), and they tell of the host (proc(5), /proc/pid/cmdline).
+        process.set_command_line("pier-exec")
         cgroup.enter(cgroups)
         program.seal()
         _enter(pidfd, target.pid, _SHARED)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Launched(Record):
-    """A container's first process, executing its program. *terminal* is its master fd, or -1. The caller owns the fds."""
+    """A container's first process, executing its program. *terminal*: its master fd, or -1. The caller owns the fds."""
 
     pid: int
     pidfd: int
@@ -96,6 +96,8 @@ def _accompany(socket: _socket.socket, pid: int, connections: Connections) -> in
         if message is None:
             break
         if "error" in message:
+            if terminal >= 0:
+                os.close(terminal)
             raise handshake.raised(message)
         if "terminal" in message:
             terminal = fd

@@ -30,17 +30,15 @@ class LogWriter:
 
     def __init__(self, path: str) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        self._torn = False
         self._pending: dict[str, bytes] = {"stdout": b"", "stderr": b""}
 
     def write(self, stream: str, data: bytes) -> None:
         """Log *data*; what follows the last newline waits for the rest of its line."""
-        lines = (self._pending[stream] + data).split(b"\n")
-        rest = lines.pop()
-        out = [self._encode(stream, line + b"\n") for line in lines]
-        while len(rest) >= LONGEST_LINE:
-            out.append(self._encode(stream, rest[:LONGEST_LINE]))
-            rest = rest[LONGEST_LINE:]
-        self._pending[stream] = rest
+        *lines, rest = (self._pending[stream] + data).split(b"\n")
+        pieces = [piece for line in lines for piece in _cut(line + b"\n")]
+        *full, self._pending[stream] = _cut(rest)
+        out = [self._encode(stream, piece) for piece in (*pieces, *full)]
         if out:
             self._append("".join(out).encode())
 
@@ -60,11 +58,29 @@ class LogWriter:
         return f'{{"log":{text},"stream":"{stream}","time":"{timestamps.rfc3339(time.time_ns())}"}}\n'
 
     def _append(self, data: bytes) -> None:
+        data = b"\n" + data if self._torn else data
+        written = 0
         try:
-            os.write(self._fd, data)
+            while written < len(data):
+                written += os.write(self._fd, data[written:] if written else data)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
+        if written:
+            # A line that the full disk cut off must not swallow the next one that finds room.
+            self._torn = not data.endswith(b"\n", 0, written)
+
+
+def _cut(text: bytes) -> list[bytes]:
+    """*text* in pieces of the longest size, the last one shorter; a UTF-8 character stays in one piece."""
+    pieces = []
+    while len(text) > LONGEST_LINE:
+        end = LONGEST_LINE
+        while end > LONGEST_LINE - 4 and text[end] & 0xC0 == 0x80:
+            end -= 1
+        pieces.append(text[:end])
+        text = text[end:]
+    return [*pieces, text]
 
 
 class LogReader:

@@ -35,7 +35,7 @@ class Loop:
         self._stopped = False
 
     def watch(self, fd: int, events: int, action: Callable[[int, int], None]) -> None:
-        """Call `action(fd, events)` when *fd* is ready for *events* (0: only errors and hang-ups); replaces an earlier watch."""
+        """Call `action(fd, events)` when *fd* is ready for *events* (0: only errors); replaces an earlier watch."""
         known = self._actions.get(fd)
         if known is None:
             self._epoll.register(fd, events)

@@ -42,6 +42,10 @@ class Keeper:
     run_folder: str
     shell: tuple[str, ...]
 
+    def claim(self) -> None:
+        """The container's files name this process as its monitor."""
+        raise NotImplementedError
+
     def prepare(self) -> tuple[Plan, Connections]:
         raise NotImplementedError
 
@@ -79,15 +83,25 @@ def _title(keeper: Keeper) -> str:
 
 
 def become(keeper: Keeper, control: int, *, output: bool) -> Never:
-    """Turn this freshly forked process into the monitor. *control* is the stream to the command, *output*: it attaches."""
+    """Turn this freshly forked process into the monitor. *control*: the stream to the command; *output*: it attaches."""
     code = 1
     try:
+        _claim(keeper)
         _detach(control)
         process.set_command_line(_title(keeper))
         Monitor(keeper, control, output=output).run()
         code = 0
     finally:
         os._exit(code)
+
+
+def _claim(keeper: Keeper) -> None:
+    """While the lock on the container is still held: it goes with the inherited fds, in `_detach`."""
+    try:
+        keeper.claim()
+    except OSError:
+        # A full disk, say. `prepare` meets it again, at a time when the command can be told.
+        return
 
 
 def _detach(control: int) -> None:
@@ -269,7 +283,7 @@ class Monitor(attach.Commands):
             self._streams.resize(rows, columns)
 
     def signal(self, number: int) -> None:
-        if self._launched is not None:
+        if self._launched is not None and 0 < number <= signals.HIGHEST:
             process.send_signal(self._launched.pidfd, number)
 
     def stop_requested(self) -> None:

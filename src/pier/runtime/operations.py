@@ -28,8 +28,8 @@ class Operation(Record):
     """One step of the set-up. OSError when the kernel refuses."""
 
     def describe(self) -> str:
-        fields = " ".join(f"{name}={value}" for name, value in self.to_dict().items() if value not in ("", 0, [], False))
-        return f"{type(self).__name__} {fields}".rstrip()
+        fields = [f"{name}={value}" for name, value in self.to_dict().items() if value not in ("", 0, [])]
+        return " ".join([type(self).__name__, *fields])
 
     def run(self, site: Site) -> None:
         raise NotImplementedError
@@ -58,12 +58,13 @@ class MountOverlay(Operation):
         flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
         fds = [os.open(path, flags) for path in reversed(self.lower)]
         try:
+            # With redirects, an upper directory would not be a whole layer of its own (kernel: overlayfs.rst).
             # Paths through /proc keep the option below mount(2)'s one page however long the store's path is.
             options = "lowerdir=" + ":".join(map(fs.name_of, fds))
             if self.upper:
                 fds += [os.open(self.upper, flags), os.open(self.work, flags)]
                 options += f",upperdir={fs.name_of(fds[-2])},workdir={fs.name_of(fds[-1])}"
-            mount.mount("overlay", self.target, "overlay", self.flags, options)
+            mount.mount("overlay", self.target, "overlay", self.flags, options + ",redirect_dir=off,metacopy=off")
         finally:
             for fd in fds:
                 os.close(fd)

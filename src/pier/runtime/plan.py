@@ -32,7 +32,7 @@ _TMPFS_FLAGS = {
     "noexec": mount.MS_NOEXEC,
     "noatime": mount.MS_NOATIME,
 }
-_TMPFS_CLEARS = {"exec": mount.MS_NOEXEC, "suid": mount.MS_NOSUID, "dev": mount.MS_NODEV}
+_TMPFS_CLEARS = {"exec": mount.MS_NOEXEC, "suid": mount.MS_NOSUID}
 
 
 class Root(Record):
@@ -196,20 +196,25 @@ def _user_mounts(paths: tuple[BoundPath, ...], tmpfs: tuple[Tmpfs, ...], privile
         )
         keyed.append((path.target, steps))
     for item in tmpfs:
-        flags, data = tmpfs_options(item.options)
+        flags, data = tmpfs_options(item.options, privileged=privileged)
         keyed.append((item.target, [op.MountKind(kind="tmpfs", target=item.target, flags=flags, data=data)]))
     keyed.sort(key=lambda pair: pair[0].rstrip("/").count("/"))
     return [step for _, steps in keyed for step in steps]
 
 
-def tmpfs_options(words: tuple[str, ...]) -> tuple[int, str]:
-    """(mount flags, data) of tmpfs options; nosuid, nodev and noexec unless a word clears them, as in Docker."""
+def tmpfs_options(words: tuple[str, ...], *, privileged: bool = False) -> tuple[int, str]:
+    """(mount flags, data) of tmpfs options; nosuid, nodev and noexec unless a word clears them, as in Docker.
+
+    "dev" is heard from privileged containers only: in Docker the device cgroup guards devices there, here nodev does.
+    """
     flags, data = _SAFE, []
     for word in words:
         if word in _TMPFS_FLAGS:
             flags |= _TMPFS_FLAGS[word]
         elif word in _TMPFS_CLEARS:
             flags &= ~_TMPFS_CLEARS[word]
+        elif word == "dev":
+            flags &= ~mount.MS_NODEV if privileged else flags
         elif word != "rw":
             data.append(word)
     return flags, ",".join(data)

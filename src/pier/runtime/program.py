@@ -1,6 +1,6 @@
 """The last steps before execve(2), the same for a container's first process and for `exec`.
 
-Everything here runs after the root has changed: it imports nothing, asks no NSS, and reads the container's files as text.
+All of it runs after the root has changed: it imports nothing, asks no NSS, and reads the container's files as text.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSWD_BYTES = 1 << 20
+# The kernel follows five interpreters of scripts and gives up at the sixth (exec_binprm in fs/exec.c).
+_LONGEST_CHAIN = 7
 
 
 class Program(Record):
@@ -143,8 +145,8 @@ def _find(name: str, search: str) -> str:
 
 
 def _refuse_own_executable(path: str, forbidden: tuple[int, int]) -> None:
-    """An image may name /proc/self/exe, itself or as the interpreter of a script, to get hold of ours (CVE-2019-5736)."""
-    for _ in range(4):
+    """An image may name /proc/self/exe, also as a script's interpreter, to get hold of ours (CVE-2019-5736)."""
+    for _ in range(_LONGEST_CHAIN):
         try:
             status = os.stat(path)
             if (status.st_dev, status.st_ino) == forbidden:

@@ -1,9 +1,10 @@
-"""The command's side of an attached container: local terminal or pipes on one end, the monitor's frames on the other."""
+"""The command's side of an attached container: local terminal or pipes here, the monitor's frames there."""
 
 from __future__ import annotations
 
 import os
 import select
+import time
 
 from pier.errors import Bug, PierError
 from pier.kernel import signals, tty
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 16
 _FORCED_AFTER = 3
+_LONG_SECONDS = 1e5
 _PROXIED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 DETACH_KEYS = b"\x10\x11"
 
@@ -83,6 +85,10 @@ class Relay:
         """Tell the monitor that the user wants the container down, so that no policy restarts it."""
         self._send(frames.encode(frames.STOP))
 
+    def send_signal(self, number: int) -> None:
+        """Ask the monitor to signal the container's first process, whichever that is by then."""
+        self._send(frames.encode(frames.SIGNAL, bytes([number])))
+
     def run(self) -> Ending:
         """Relay until the container ends, the user detaches, or the monitor is gone."""
         self._install_handlers()
@@ -105,11 +111,25 @@ class Relay:
     def run_quietly(self) -> Ending:
         """Wait for the container's end, showing nothing and handling no signal."""
         while True:
-            kind, payload = self._next()
-            if kind == frames.EXITED:
-                return Ending(exit_code=int(jsontext.loads(payload)["code"]))
-            if kind == b"":
-                return Ending(exit_code=137, lost=True)
+            ending = self.ended_within(_LONG_SECONDS)
+            if ending is not None:
+                return ending
+
+    def ended_within(self, seconds: float) -> Ending | None:
+        """The container's end; None when it has not come after *seconds*."""
+        deadline = time.monotonic() + seconds
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        while True:
+            while self._inbox:
+                kind, payload = self._inbox.pop(0)
+                if kind == frames.EXITED:
+                    return Ending(exit_code=int(jsontext.loads(payload)["code"]))
+                if kind == b"":
+                    return Ending(exit_code=137, lost=True)
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                return None
+            self._receive()
 
     def _take_inbox(self) -> Ending | None:
         inbox, self._inbox = self._inbox, []

@@ -1,4 +1,4 @@
-"""Whether and when a container that has ended starts again. Pure. Docker's rules: restart policies, live-restore apart."""
+"""Whether and when a container that has ended starts again: Docker's restart policies. Pure."""
 
 from __future__ import annotations
 

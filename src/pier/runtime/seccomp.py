@@ -75,7 +75,9 @@ def _action(name: str, errno_value: int | None) -> int:
     if name not in _ACTIONS:
         raise Invalid(f"unknown seccomp action {name}")
     value = _ACTIONS[name]
-    return value | (1 if errno_value is None else errno_value) if name in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE") else value
+    if name not in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"):
+        return value
+    return value | (1 if errno_value is None else errno_value)
 
 
 def _rules(

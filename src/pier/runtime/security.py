@@ -11,6 +11,8 @@ from pier.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pier.model.container import Security
 
 # moby: oci/caps/defaults.go
@@ -38,6 +40,12 @@ MASKED_PATHS = (
     "/sys/devices/virtual/powercap",
 )
 READ_ONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+# The kernel parameters that namespaces keep apart (opencontainers/runc: libcontainer/configs/validate).
+_OWN_SYSCTLS = tuple(
+    "kernel." + name for name in "domainname msgmax msgmnb msgmni sem shmall shmmax shmmni shm_rmid_forced".split()
+)
+_OWN_SYSCTL_FAMILIES = ("net.", "fs.mqueue.")
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
@@ -67,6 +75,20 @@ def _capability_name(text: str, known: dict[str, int]) -> str:
     if name not in known:
         raise Invalid(f"unknown capability {text!r}", hint="capabilities(7) lists them, for example NET_ADMIN")
     return name
+
+
+def check_sysctls(sysctls: Mapping[str, str], *, own_network: bool) -> None:
+    """Invalid for a kernel parameter that would change the host."""
+    for key in sysctls:
+        name = key.replace("/", ".")
+        if name.startswith("net.") and not own_network:
+            raise Invalid(f"sysctl {key} is not allowed here", why="the container has no network namespace of its own")
+        if name not in _OWN_SYSCTLS and not name.startswith(_OWN_SYSCTL_FAMILIES) or ".." in key:
+            raise Invalid(
+                f"sysctl {key} is not in a separate kernel namespace",
+                why="it would change this machine, not the container",
+                hint=f"on this machine: sysctl -w {key}=...",
+            )
 
 
 def seccomp_program(security: Security, names: tuple[str, ...], cache: str) -> bytes:

@@ -31,7 +31,7 @@ class StepSpec(Record):
     cwd: str = "/"
     user: str = ""
     binds: tuple[tuple[str, str, bool], ...] = ()
-    tmpfs: tuple[str, ...] = ()
+    tmpfs: tuple[plan.Tmpfs, ...] = ()
     network: str = "host"
     hostname: str = "buildkitsandbox"
     shm_bytes: int = 64 << 20
@@ -83,7 +83,7 @@ def _as_plan(paths: Paths, spec: StepSpec) -> plan.Plan:
         container,
         root=plan.Root(lower=spec.layer_dirs, upper=spec.upper, work=spec.work, target=spec.mount_point),
         paths=tuple(plan.BoundPath(source=s, target=t, read_only=ro) for s, t, ro in spec.binds),
-        tmpfs=tuple(plan.Tmpfs(target=target) for target in spec.tmpfs),
+        tmpfs=spec.tmpfs,
         hostname=spec.hostname,
         seccomp=security.seccomp_program(spec.extra_security, names, paths.cache),
         facts=plan.Facts(last_capability=identity.last_capability()),
@@ -92,7 +92,7 @@ def _as_plan(paths: Paths, spec: StepSpec) -> plan.Plan:
 
 def _remove_stubs(spec: StepSpec) -> None:
     """Take the empty files and folders that only served as mount points out of *upper* again."""
-    targets = ["/proc", "/sys", "/dev", *(target for _, target, _ in spec.binds), *spec.tmpfs]
+    targets = ["/proc", "/sys", "/dev", *(target for _, target, _ in spec.binds), *(item.target for item in spec.tmpfs)]
     upper = os.open(spec.upper, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for target in targets:
@@ -117,7 +117,7 @@ def _in_layers(layers: tuple[str, ...], path: str) -> bool:
 
 
 def _remove_if_empty(upper: int, path: str) -> bool:
-    """Whether an empty file or folder was taken away. A symlink the command planted as a parent stays inside *upper*."""
+    """Whether an empty file or folder was taken away. A symlink planted as a parent does not lead out of *upper*."""
     parent, name = os.path.split(path)
     try:
         folder = fs.open_in_root(upper, parent or "/", os.O_RDONLY | os.O_DIRECTORY)

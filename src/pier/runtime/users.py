@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_HIGHEST_ID = (1 << 31) - 1
+
 
 class Identity(Record):
     """Numeric ids, and the home directory ("/" when the passwd file names none)."""
@@ -27,6 +29,7 @@ def identify(user: str, passwd: str, group: str, *, group_add: tuple[str, ...] =
     entry = _find(passwd, wanted or "0", number_field=2)
     if entry is None:
         if not _is_id(wanted or "0"):
+            _refuse_number(wanted)
             raise Invalid(
                 f"unable to find user {wanted}: no matching entries in passwd file",
                 hint="use a numeric uid, or create the user in the image",
@@ -48,6 +51,7 @@ def _group_id(group: str, wanted: str) -> int:
     if entry is not None:
         return int(entry[2])
     if not _is_id(wanted):
+        _refuse_number(wanted)
         raise Invalid(
             f"unable to find group {wanted}: no matching entries in group file",
             hint="use a numeric gid, or create the group in the image",
@@ -67,7 +71,13 @@ def _find(text: str, wanted: str, *, number_field: int) -> list[str] | None:
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text) < 1 << 32
+    # Docker's range. 2**32 - 1 would tell setresuid(2) to leave the ids as they are: root.
+    return text.isascii() and text.isdigit() and int(text) <= _HIGHEST_ID
+
+
+def _refuse_number(text: str) -> None:
+    if text.isascii() and text.isdigit():
+        raise Invalid(f"uids and gids must be in range 0-{_HIGHEST_ID}", why=f"{text} was asked for")
 
 
 def _lines(text: str) -> Iterator[list[str]]:

@@ -13,6 +13,8 @@ import stat
 
 from pier.model import jsontext
 
+_DEEP = 200
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
@@ -121,19 +123,37 @@ def list_dir(path: str) -> list[str]:
 
 
 def remove_tree(path: str) -> None:
-    """*path* and all below it are gone; nothing beyond a symlink or outside is touched. Idempotent."""
+    """*path* and all below it are gone; nothing beyond a symlink or outside is touched. Idempotent.
+
+    Directories deeper than a few hundred levels are lifted up first: neither fds nor the stack run out.
+    """
     parent, name = os.path.split(path)
     try:
         parent_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     try:
-        _remove_at(parent_fd, name)
+        _remove_at(parent_fd, name, _Lift(parent_fd, name))
     finally:
         os.close(parent_fd)
 
 
-def _remove_at(parent_fd: int, name: str) -> None:
+class _Lift:
+    """Where directories go that lie too deep: beside the tree's root, to be removed from there."""
+
+    def __init__(self, top_fd: int, name: str) -> None:
+        self._top_fd = top_fd
+        self._name = name
+        self._count = 0
+
+    def raise_up(self, parent_fd: int, name: str) -> None:
+        self._count += 1
+        lifted = f"{self._name}.{os.getpid()}.{self._count}~"
+        os.rename(name, lifted, src_dir_fd=parent_fd, dst_dir_fd=self._top_fd)
+        _remove_at(self._top_fd, lifted, self)
+
+
+def _remove_at(parent_fd: int, name: str, lift: _Lift, depth: int = 0) -> None:
     try:
         if not stat.S_ISDIR(os.lstat(name, dir_fd=parent_fd).st_mode):
             os.unlink(name, dir_fd=parent_fd)
@@ -145,17 +165,24 @@ def _remove_at(parent_fd: int, name: str) -> None:
         with os.scandir(fd) as entries:
             children = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
         for child, is_dir in children:
-            if is_dir:
-                _remove_at(fd, child)
+            if not is_dir:
+                unlink_at(fd, child)
+            elif depth < _DEEP:
+                _remove_at(fd, child, lift, depth + 1)
             else:
-                try:
-                    os.unlink(child, dir_fd=fd)
-                except FileNotFoundError:
-                    continue
+                lift.raise_up(fd, child)
     finally:
         os.close(fd)
     try:
         os.rmdir(name, dir_fd=parent_fd)
+    except FileNotFoundError:
+        return
+
+
+def unlink_at(dir_fd: int, name: str) -> None:
+    """*name* in the directory is gone. Idempotent."""
+    try:
+        os.unlink(name, dir_fd=dir_fd)
     except FileNotFoundError:
         return
 

@@ -45,7 +45,7 @@ def create(
 ) -> Volume:
     """The volume *name*, made when absent (a random name when empty). Invalid; Unsupported for foreign drivers."""
     if driver not in ("", "local"):
-        raise Unsupported(f"no volume driver {driver!r}", why="pier keeps volumes in folders of its store (driver local)")
+        raise Unsupported(f"no volume driver {driver!r}", why="pier keeps volumes in folders of its store")
     if options:
         raise Unsupported(
             f"volume options are not supported: {', '.join(sorted(options))}",
@@ -126,7 +126,8 @@ def _read(paths: Paths, name: str) -> Volume:
 def _check_name(name: str) -> None:
     if len(name) < 2 or name[0] in "_.-" or not _NAME_CHARACTERS.issuperset(name) or len(name) > 255:
         raise Invalid(
-            f'"{name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed',
+            f'"{name}" includes invalid characters for a local volume name,'
+            ' only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed',
             hint="to mount a host folder, use its absolute path",
         )
 

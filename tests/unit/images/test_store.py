@@ -14,7 +14,8 @@ import pytest
 
 from archives import archive, entry
 from pier.errors import Conflict, Corrupt, Invalid, NotFound
-from pier.images import collect, disk, ingest
+from pier.images import collect, ingest
+from pier.images.pruning import prune
 from pier.images.scratch import Scratch, sweep
 from pier.images.store import ImageStore
 from pier.model.image import Image, Layer
@@ -172,24 +173,13 @@ def test_an_index_that_is_no_json_is_corrupt(store: ImageStore, made: Made) -> N
         store.list()
 
 
-def test_disk_use_counts_shared_layers_once(store: ImageStore, made: Made) -> None:
-    base = made("b" * 100, "base")
-    top = made("t" * 50, "top", over=base)
-    lone = made("l" * 30, "lone")
-    used = disk.usage(store, [lone.id])
-    rows = {row.image.id: (row.shared, row.unique) for row in used.images}
-    assert rows == {base.id: (100, 0), top.id: (100, 50), lone.id: (0, 30)}
-    assert used.total > used.reclaimable > 150
-    assert disk.usage(store, [top.id]).reclaimable < used.reclaimable
-
-
 def test_prune_takes_dangling_images_and_with_unused_all_that_no_container_has(store: ImageStore, made: Made) -> None:
     made("old", "app")
     kept, used = made("newer", "app"), made("in use", "used")
-    assert disk.prune(store, [used.id]).untagged == ()
+    assert prune(store, [used.id]).untagged == ()
     assert {image.id for image in store.list()} == {kept.id, used.id}
-    assert disk.prune(store, [used.id], unused=True, wanted=lambda image: image.id != kept.id).deleted == ()
-    removed = disk.prune(store, [used.id], unused=True)
+    assert prune(store, [used.id], unused=True, wanted=lambda image: image.id != kept.id).deleted == ()
+    removed = prune(store, [used.id], unused=True)
     assert removed.untagged == ("app:latest",)
     assert removed.bytes > 0
     assert [image.id for image in store.list()] == [used.id]
@@ -197,7 +187,7 @@ def test_prune_takes_dangling_images_and_with_unused_all_that_no_container_has(s
 
 def test_prune_never_takes_an_image_that_only_a_container_holds(store: ImageStore, made: Made) -> None:
     image = made("x")
-    disk.prune(store, [image.id], unused=True)
+    prune(store, [image.id], unused=True)
     assert store.resolve(image.id) == image
 
 
