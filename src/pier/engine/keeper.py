@@ -37,6 +37,7 @@ class ContainerKeeper(monitor.Keeper):
         self._cgroups: tuple[str, ...] = ()
         self._said: set[str] = set()
         self._restarts = 0
+        self._claimed = False
         self.spec = container.spec
         paths = engine.paths
         self.log_path = f"{paths.container(container.id)}/{container.log_path_name}"
@@ -51,10 +52,14 @@ class ContainerKeeper(monitor.Keeper):
         self._container = self._container.replace(state=self._state.replace(**changes))
         records.write_state(self._engine.paths, self.spec.id, self._state)
 
-    def prepare(self) -> tuple[Plan, Connections]:
-        if not self._state.monitor_pid:
+    def claim(self) -> None:
+        if not self._claimed:
             me = os.getpid()
             self._write(monitor_pid=me, monitor_start=process.start_time(me))
+            self._claimed = True
+
+    def prepare(self) -> tuple[Plan, Connections]:
+        self.claim()
         self._network.join()
         self._cgroups = cgroup.create(_cgroup_paths(self.spec.id))
         connections = launch.Connections(

@@ -16,7 +16,7 @@ from pier.state import files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pier.engine.context import Engine
-    from pier.model.container import Container
+    from pier.model.container import Container, ContainerState
     from pier.runtime.relay import Relay
 
 _KILL_SECONDS = 10.0
@@ -51,33 +51,25 @@ def stop(engine: Engine, reference: str, *, grace: float | None = None, signal: 
     relay = connect(engine, container, Session())
     if relay is not None:
         try:
-            relay.request_stop()
-            _end(container, wanted, None if seconds < 0 else seconds)
-            relay.run_quietly()
+            _end(relay, wanted, seconds)
         finally:
             relay.close()
     engine.record("container", "stop", container.id, name=container.name, image=container.spec.image)
     return reconcile.load(engine, container.id) or container
 
 
-def _end(container: Container, number: int, grace: float | None) -> None:
-    """Signal the first process and, past *grace*, kill it."""
-    state = container.state
-    if not state.running:
-        return
-    try:
-        pidfd = process.open_pidfd(state.pid, state.pid_start)
-    except ProcessLookupError:
-        return
-    try:
-        process.send_signal(pidfd, number)
-        if not process.wait_for_exit(pidfd, grace):
-            process.send_signal(pidfd, signals.SIGKILL)
-            process.wait_for_exit(pidfd, _KILL_SECONDS)
-    except ProcessLookupError:
-        return
-    finally:
-        os.close(pidfd)
+def _end(relay: Relay, number: int, grace: float) -> None:
+    """Signal the first process and, past *grace* (negative: never), kill it.
+
+    All through the monitor: by the time a pid from the files is signalled, a restart may have made another.
+    """
+    relay.request_stop()
+    relay.send_signal(number)
+    if grace < 0:
+        relay.run_quietly()
+    elif relay.ended_within(grace) is None:
+        relay.send_signal(signals.SIGKILL)
+        relay.ended_within(_KILL_SECONDS)
 
 
 def kill(engine: Engine, reference: str, signal: str = "KILL") -> Container:
@@ -90,14 +82,9 @@ def kill(engine: Engine, reference: str, signal: str = "KILL") -> Container:
     relay = connect(engine, container, Session()) if number == signals.SIGKILL else None
     try:
         if relay is not None:
-            relay.request_stop()
-        pidfd = process.open_pidfd(state.pid, state.pid_start)
-        try:
-            process.send_signal(pidfd, number)
-        finally:
-            os.close(pidfd)
-        if relay is not None:
-            relay.run_quietly()
+            _end(relay, signals.SIGKILL, _KILL_SECONDS)
+        else:
+            _signal(state, number)
     except ProcessLookupError as exc:
         raise Conflict(f"Cannot kill container: {reference}: Container {container.id} is not running") from exc
     finally:
@@ -105,6 +92,15 @@ def kill(engine: Engine, reference: str, signal: str = "KILL") -> Container:
             relay.close()
     engine.record("container", "kill", container.id, name=container.name, signal=str(number))
     return container
+
+
+def _signal(state: ContainerState, number: int) -> None:
+    """ProcessLookupError when the first process has ended."""
+    pidfd = process.open_pidfd(state.pid, state.pid_start)
+    try:
+        process.send_signal(pidfd, number)
+    finally:
+        os.close(pidfd)
 
 
 def _number(text: str) -> int:
@@ -142,35 +138,50 @@ def wait(engine: Engine, reference: str) -> int:
 def remove(engine: Engine, reference: str, *, force: bool = False, volumes: bool = False) -> Container:
     """The container is gone, with its anonymous *volumes* when asked. Conflict while it runs, unless *force*."""
     container = listing.find(engine, reference)
-    if container.state.running or container.state.status == "restarting" or reconcile.monitor_alive(container.state):
-        if not force:
+    while True:
+        if not _is_busy(container):
+            if _remove_if_idle(engine, container, volumes=volumes):
+                return container
+        elif force:
+            _kill_for_removal(engine, container)
+        else:
             raise Conflict(
                 f"cannot remove container {reference!r}: container is {container.state.status}:"
                 " stop the container before removing or force remove",
                 hint=f"pier stop {container.name}    or pier rm -f {container.name}",
             )
-        _kill_for_removal(engine, container)
         fresh = reconcile.load(engine, container.id)
         if fresh is None:
             return container
         container = fresh
+
+
+def _remove_if_idle(engine: Engine, container: Container, *, volumes: bool) -> bool:
+    """Whether the container is gone. Looked at under the lock: another command may have started it meanwhile."""
     try:
         with records.lock(engine.paths, container.id):
-            removal.remove_files(engine, container, volumes=volumes)
+            current = records.read(engine.paths, container.id)
+            if _is_busy(current):
+                return False
+            removal.remove_files(engine, current, volumes=volumes)
     except FileNotFoundError:
-        return container
-    return container
+        return True
+    return True
+
+
+def _is_busy(container: Container) -> bool:
+    state = container.state
+    return state.running or state.status == "restarting" or reconcile.monitor_alive(state)
 
 
 def _kill_for_removal(engine: Engine, container: Container) -> None:
     """Neither the container nor its monitor is left."""
     relay = connect(engine, container, Session())
     if relay is not None:
-        relay.request_stop()
-    _end(container, signals.SIGKILL, _KILL_SECONDS)
-    if relay is not None:
-        relay.run_quietly()
-        relay.close()
+        try:
+            _end(relay, signals.SIGKILL, _KILL_SECONDS)
+        finally:
+            relay.close()
     state = container.state
     deadline = time.monotonic() + _KILL_SECONDS
     while reconcile.monitor_alive(state):

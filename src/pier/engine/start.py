@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import time
 
 from pier.engine import listing, reconcile, records
 from pier.errors import Conflict, NotFound
@@ -14,9 +15,10 @@ from pier.state import files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pier.engine.context import Engine
-    from pier.model.container import Container
+    from pier.model.container import Container, ContainerState
 
 _SETTLE_SECONDS = 10
+_MOMENT_SECONDS = 0.02
 
 
 class Session:
@@ -54,7 +56,13 @@ def start(engine: Engine, reference: str) -> Container:
     container = listing.find(engine, reference)
     if container.state.running:
         return container
-    relay = begin(engine, container, Session())
+    try:
+        relay = begin(engine, container, Session())
+    except Conflict:
+        container = listing.find(engine, reference)
+        if container.state.running:
+            return container
+        raise
     try:
         relay.wait_started()
     finally:
@@ -89,14 +97,26 @@ def _become_monitor(engine: Engine, container: Container, control: int, *, outpu
 
 def _settled(engine: Engine, container: Container) -> Container:
     """The container, no longer accompanied by the monitor of an earlier run. Conflict while it runs."""
-    state = records.read(engine.paths, container.id).state
-    if reconcile.monitor_alive(state):
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        current = records.read(engine.paths, container.id)
+        state = current.state
+        if not reconcile.monitor_alive(state):
+            return current
         if state.running or state.status == "restarting":
             raise Conflict(f"container {container.name} is already running")
+        if time.monotonic() > deadline:
+            raise Conflict(f"container {container.name} is being started or stopped by another command")
+        _await_change(state)
+
+
+def _await_change(state: ContainerState) -> None:
+    """The monitor has ended, or a moment has passed in which it may have written something."""
+    try:
         pidfd = process.open_pidfd(state.monitor_pid, state.monitor_start)
-        try:
-            if not process.wait_for_exit(pidfd, _SETTLE_SECONDS):
-                raise Conflict(f"container {container.name} is being started or stopped by another command")
-        finally:
-            os.close(pidfd)
-    return records.read(engine.paths, container.id)
+    except ProcessLookupError:
+        return
+    try:
+        process.wait_for_exit(pidfd, _MOMENT_SECONDS)
+    finally:
+        os.close(pidfd)

@@ -23,6 +23,7 @@ SIGWINCH: int = _signal.SIGWINCH
 SIGPIPE: int = _signal.SIGPIPE
 SIGCHLD: int = _signal.SIGCHLD
 SIGTTOU: int = _signal.SIGTTOU
+HIGHEST = 64
 
 
 def parse(text: str) -> int:
@@ -30,7 +31,7 @@ def parse(text: str) -> int:
     word = text.strip().upper()
     if word.isdigit():
         number = int(word)
-        if 1 <= number <= 64:
+        if 1 <= number <= HIGHEST:
             return number
         raise ValueError(text)
     name = word if word.startswith("SIG") else "SIG" + word
@@ -54,7 +55,7 @@ def ignore(number: int) -> None:
 
 def restore_defaults() -> None:
     """Every signal acts as at the start of a program, and none is blocked: what execve(2) should hand on."""
-    for number in range(1, 65):
+    for number in range(1, HIGHEST + 1):
         if number not in (NUMBERS["SIGKILL"], NUMBERS["SIGSTOP"], 32, 33):
             _signal.signal(number, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
