@@ -47,6 +47,7 @@ def create(engine: Engine, request: CreateRequest, image: Image) -> Container:
     if request.name:
         check_name(request.name)
     security.capabilities(request.security)
+    security.check_sysctls(request.security.sysctls, own_network=request.network_mode in ("bridge", "none"))
     container_id = os.urandom(32).hex()
     spec = merge(engine, request, image, container_id)
     for attachment in spec.networks:
@@ -184,7 +185,8 @@ def _mounts(engine: Engine, request: CreateRequest, image_volumes: tuple[str, ..
     """The mounts asked for, those of other containers, and an anonymous volume for each VOLUME without one."""
     by_target: dict[str, Mount] = {}
     for target in image_volumes:
-        by_target[os.path.normpath(target)] = Mount(kind="volume", target=os.path.normpath(target), anonymous=True)
+        target = _mount_target("/" + target)
+        by_target[target] = Mount(kind="volume", target=target, anonymous=True)
     for reference in request.volumes_from:
         name, _, mode = reference.partition(":")
         for mount in listing.find(engine, name).spec.mounts:
