@@ -25,7 +25,9 @@ def database(pier: Pier, tmp_path: Path) -> str:
     (tmp_path / "password").write_text("s'ecret\n")
     mounts = ("-v", f"{scripts}:/docker-entrypoint-initdb.d:ro", "-v", f"{tmp_path}/password:/run/password:ro")
     given = ("-e", "POSTGRES_USER=demo", "-e", "POSTGRES_PASSWORD_FILE=/run/password")
-    pier("run", "-d", "--name", "db", *mounts, "-v", "dbdata:/var/lib/postgresql/data", *given, "postgres:16")
+    pier(
+        "run", "-d", "--name", "db", "-h", "db", *mounts, "-v", "dbdata:/var/lib/postgresql/data", *given, "postgres:16"
+    )
     ready(pier, "db")
     return "db"
 
@@ -87,7 +89,7 @@ def test_debian_is_whole_installs_packages_and_starts_no_services(pier: Pier) ->
 
 def test_python_and_pip_work_as_in_the_official_image(pier: Pier) -> None:
     script = (
-        "command -v python python3 pip; python --version; pip --version; echo $PYTHON_VERSION $LANG;"
+        "which python python3 pip; python --version; pip --version; echo $PYTHON_VERSION $LANG;"
         "python -m venv /v && /v/bin/pip --version; test -f /usr/include/python3.11/Python.h && echo headers;"
         "python -c 'import ssl, sqlite3, distutils, sysconfig; print(sysconfig.get_path(\"purelib\"))'"
     )
@@ -187,6 +189,16 @@ def test_an_interrupted_assembly_leaves_nothing_and_the_next_one_works(bare_pier
     assert bare_pier("images", "-aq").out == ""
     assert os.listdir(bare_pier.root / "layers") == []
     assert assemble(bare_pier, "debian:bookworm-slim").code == 0
+
+
+def test_a_killed_assembly_is_cleared_away_by_the_next(bare_pier: Pier) -> None:
+    process = bare_pier.start("pull", "--recipes", "only", "debian:bookworm-slim")
+    wait_until(lambda: list((bare_pier.root / "tmp").glob("*/configure.log")), what="packages are being configured")
+    process.kill()
+    process.communicate()
+    assert os.listdir(bare_pier.root / "layers") == []
+    assert assemble(bare_pier, "debian:bookworm-slim").code == 0
+    assert [name for name in os.listdir(bare_pier.root / "tmp") if name.startswith("scratch-")] == []
 
 
 def test_a_mirror_that_does_not_answer_is_named(bare_pier: Pier) -> None:

@@ -10,7 +10,7 @@ from pier.build.hostenv import host_environment
 from pier.build.options import BuildOptions
 from pier.errors import NotFound
 from pier.images.layout import storage_error
-from pier.images.scratch import Scratch
+from pier.images.scratch import Scratch, sweep
 from pier.recipes import catalogue, context
 from pier.recipes.base import make_base
 from pier.recipes.events import RecipeEvent
@@ -39,6 +39,7 @@ def _assemble(engine: Engine, recipe: Recipe, on_event: Callable[[RecipeEvent], 
     engine.images.layout.prepare()
     files.ensure_dir(engine.paths.cache)
     files.ensure_dir(engine.paths.locks)
+    sweep(engine.paths)
     with _turn(engine.paths.locks + "/recipes", recipe, on_event), Scratch(engine.paths) as scratch:
 
         def warn(text: str) -> None:
