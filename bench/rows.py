@@ -128,7 +128,7 @@ def _answered(url: str, *, within: float = 60.0) -> None:
         except OSError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.002)
+            time.sleep(0.01)
 
 
 @contextmanager

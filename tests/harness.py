@@ -25,6 +25,7 @@ T = TypeVar("T")
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_TIMEOUT = 120.0
 _POLL_SECONDS = 0.02
+_ID_LENGTH = 64
 
 
 def wait_until(condition: Callable[[], T], *, timeout: float = 30.0, what: str) -> T:
@@ -78,6 +79,7 @@ class Pier:
     extra_env: Mapping[str, str] = field(default_factory=dict)
     children: list[subprocess.Popen[str]] = field(default_factory=list)
     terminals: list[pexpect.spawn[str]] = field(default_factory=list)
+    networks: set[str] = field(default_factory=set)
 
     @property
     def env(self) -> dict[str, str]:
@@ -132,7 +134,14 @@ class Pier:
             start_new_session=True,
         )
         self.children.append(process)
+        self.note_networks()
         return process
+
+    def note_networks(self) -> None:
+        """Remember the ids of the networks there are: what is left of a removed one must be told from others' later."""
+        folder = self.root / "networks"
+        if folder.is_dir():
+            self.networks |= {name for name in os.listdir(folder) if len(name) == _ID_LENGTH}
 
     def terminal(self, *args: object, cwd: Path | None = None, size: tuple[int, int] = (24, 80)) -> pexpect.spawn[str]:
         """A command on a pseudo-terminal of *size* rows and columns; ended with the test."""
@@ -163,6 +172,7 @@ class Pier:
 
     def sweep(self) -> None:
         """No container, named volume or network of a test is left; the images stay."""
+        self.note_networks()
         containers = self.run("ps", "-aq").lines
         if containers:
             self("rm", "-f", "-v", *containers)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -147,13 +147,29 @@ def _read(path: Path) -> str:
         return ""
 
 
-def settled(root: Path, before: Snapshot, wait: Callable[..., object]) -> list[str]:
-    """What is leaked once processes that were told to end have ended: at most five seconds' patience."""
+def left_behind(root: Path, before: Snapshot, *, networks: Collection[str], wait: Callable[..., object]) -> list[str]:
+    """What the store at *root* has leaked, once what was told to end has ended: at most five seconds' patience."""
+
+    def found() -> list[str]:
+        journal = _read(root / "events.jsonl")
+        return [entry for entry in take(root).leaked_since(before) if _own(entry, journal, networks)]
+
     try:
-        wait(lambda: not take(root).leaked_since(before), timeout=5.0, what="nothing is left behind")
+        wait(lambda: not found(), timeout=5.0, what="nothing is left behind")
     except AssertionError:
-        return take(root).leaked_since(before)
+        return found()
     return []
+
+
+def _own(entry: str, journal: str, networks: Collection[str]) -> bool:
+    kind, _, told = entry.partition(": ")
+    if kind == "interfaces":
+        return any(identity.startswith(told.removeprefix("pier-").removeprefix("pv")[:6]) for identity in networks)
+    if kind == "rules":
+        return any(identity[:8] in told for identity in networks)
+    if kind == "cgroups":
+        return told.rpartition("/")[2] in journal
+    return True
 
 
 def remove_network(identity: str) -> None:
