@@ -48,6 +48,10 @@ def create(engine: Engine, request: CreateRequest, image: Image) -> Container:
         check_name(request.name)
     security.capabilities(request.security)
     security.check_sysctls(request.security.sysctls, own_network=request.network_mode in ("bridge", "none"))
+    if request.runtime:
+        from pier.engine import oci
+
+        oci.find(request.runtime)
     container_id = os.urandom(32).hex()
     spec = merge(engine, request, image, container_id)
     for attachment in spec.networks:
@@ -87,6 +91,7 @@ def merge(engine: Engine, request: CreateRequest, image: Image, container_id: st
         stdin_open=request.stdin_open,
         stdin_once=request.stdin_once,
         init=request.init,
+        runtime=request.runtime,
         auto_remove=request.auto_remove,
         labels={**config.labels, **request.labels},
         mounts=_mounts(engine, request, config.volumes),

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pier.model.container import Healthcheck, Mount, NetworkAttachment, Resources, RestartPolicy, Security
+from pier.model.container import (
+    Healthcheck,
+    LogPolicy,
+    Mount,
+    NetworkAttachment,
+    Resources,
+    RestartPolicy,
+    Security,
+)
 from pier.model.ports import PortBinding
 from pier.model.record import Record
 
@@ -15,7 +23,7 @@ class CreateRequest(Record):
     """Empty means "as the image says". *entrypoint* None keeps the image's, () clears it.
 
     *network_mode*: "bridge" (then *networks* names them; none means the default one), "host", "none" or
-    "container:REFERENCE". *stop_timeout* in seconds, -1 for the default. *shm_bytes* 0 for the default.
+    "container:REFERENCE"; so do *pid_mode* and *ipc_mode* for theirs. *stop_timeout* in seconds, -1 for the default. *shm_bytes* 0 for the default.
     """
 
     NESTED: ClassVar[dict[str, type[Record]]] = {
@@ -26,6 +34,7 @@ class CreateRequest(Record):
         "healthcheck": Healthcheck,
         "resources": Resources,
         "security": Security,
+        "log": LogPolicy,
     }
 
     image: str
@@ -41,6 +50,7 @@ class CreateRequest(Record):
     stdin_open: bool = False
     stdin_once: bool = False
     init: bool = False
+    runtime: str = ""
     auto_remove: bool = False
     labels: dict[str, str] = {}
     mounts: tuple[Mount, ...] = ()
@@ -62,3 +72,9 @@ class CreateRequest(Record):
     shm_bytes: int = 0
     resources: Resources = Resources()
     security: Security = Security()
+    pid_mode: str = ""
+    ipc_mode: str = ""
+    uts_mode: str = ""
+    annotations: dict[str, str] = {}
+    attached: tuple[str, ...] = ()
+    log: LogPolicy = LogPolicy()

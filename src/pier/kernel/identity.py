@@ -18,6 +18,18 @@ NUMBER_OF = {"CAP_" + name: number for number, name in enumerate(CAPABILITIES)}
 _VERSION_3 = 0x20080522
 
 
+class CapabilitySets:
+    """The sets of capabilities(7) that a program starts with, as bit masks."""
+
+    __slots__ = ("ambient", "effective", "inheritable", "permitted")
+
+    def __init__(self, *, effective: int, permitted: int, inheritable: int, ambient: int) -> None:
+        self.effective = effective
+        self.permitted = permitted
+        self.inheritable = inheritable
+        self.ambient = ambient
+
+
 class _Header(ctypes.Structure):
     _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
 
@@ -81,3 +93,15 @@ def become(uid: int, gid: int, groups: tuple[int, ...], capabilities: int) -> No
     os.setresuid(uid, uid, uid)
     kept = capabilities if uid == 0 else 0
     set_capabilities(kept, kept)
+
+
+def become_holding(uid: int, gid: int, groups: tuple[int, ...], sets: CapabilitySets) -> None:
+    """Change to *uid*:*gid* with supplementary *groups* and hold exactly *sets*."""
+    process.prctl(process.PR_SET_KEEPCAPS, 1)
+    os.setgroups(list(groups))
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    set_capabilities(sets.effective, sets.permitted, sets.inheritable)
+    for number in range(len(CAPABILITIES)):
+        if sets.ambient >> number & 1:
+            process.prctl(process.PR_CAP_AMBIENT, process.PR_CAP_AMBIENT_RAISE, number)

@@ -24,6 +24,7 @@ class Mount(Record):
     """One mount of the container. *source*: host path (bind), volume name ("" for anonymous), unused for tmpfs.
 
     *anonymous* volumes are removed with `rm -v`, `--rm` and `down -v`. *options*: mount(8) words (tmpfs size, mode).
+    *recursive*: mounts below a bind's source come along.
     """
 
     kind: MountKind
@@ -38,6 +39,7 @@ class Mount(Record):
     labels: dict[str, str] = {}
     options: tuple[str, ...] = ()
     create_source: bool = False
+    recursive: bool = True
 
 
 class RestartPolicy(Record):
@@ -71,7 +73,10 @@ class Ulimit(Record):
 
 
 class Resources(Record):
-    """Limits; 0 means none. *memory*, *memory_swap*, *memory_reservation* in bytes; *nano_cpus* in 1e-9 CPUs."""
+    """Limits; 0 means none. *memory*, *memory_swap*, *memory_reservation* in bytes; *nano_cpus* in 1e-9 CPUs.
+
+    -1 is "unlimited" for *memory_swap* and *pids_limit*, "as the kernel does" for *memory_swappiness*.
+    """
 
     NESTED: ClassVar[dict[str, type[Record]]] = {"ulimits": Ulimit}
 
@@ -80,7 +85,12 @@ class Resources(Record):
     memory_reservation: int = 0
     nano_cpus: int = 0
     cpu_shares: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
     cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    memory_swappiness: int = -1
+    oom_kill_disable: bool = False
     pids_limit: int = 0
     oom_score_adj: int = 0
     ulimits: tuple[Ulimit, ...] = ()
@@ -109,10 +119,21 @@ class Security(Record):
     read_only: bool = False
 
 
+class LogPolicy(Record):
+    """*driver*: json-file or none. Rotation at *max_size* bytes (0: never) into *max_files* files in all."""
+
+    driver: str = "json-file"
+    max_size: int = 0
+    max_files: int = 1
+
+
 class ContainerSpec(Record):
     """What was asked for, with the image's defaults already merged in.
 
-    *network_mode*: "bridge" (any bridge network, see *networks*), "host", "none" or "container:ID".
+    *network_mode*: "bridge" (any bridge network, see *networks*), "host", "none" or "container:ID". *pid_mode* and
+    *uts_mode*: "", "host" (or "container:ID" for pid). *ipc_mode*: private, shareable, none, host or "container:ID".
+    *attached*: the streams that `create -a` named; none means stdout and stderr.
+    *runtime*: "" for pier's own, else the OCI runtime (crun, runc or a path) that runs the container.
     *image* is the reference as typed, *image_id* the image's config digest. *created* is RFC 3339 UTC.
     """
 
@@ -124,6 +145,7 @@ class ContainerSpec(Record):
         "resources": Resources,
         "networks": NetworkAttachment,
         "security": Security,
+        "log": LogPolicy,
     }
 
     id: str
@@ -142,6 +164,7 @@ class ContainerSpec(Record):
     stdin_open: bool = False
     stdin_once: bool = False
     init: bool = False
+    runtime: str = ""
     auto_remove: bool = False
     labels: dict[str, str] = {}
     mounts: tuple[Mount, ...] = ()
@@ -161,6 +184,12 @@ class ContainerSpec(Record):
     shm_bytes: int = DEFAULT_SHM_BYTES
     resources: Resources = Resources()
     security: Security = Security()
+    pid_mode: str = ""
+    ipc_mode: str = "private"
+    uts_mode: str = ""
+    annotations: dict[str, str] = {}
+    attached: tuple[str, ...] = ()
+    log: LogPolicy = LogPolicy()
 
     @property
     def argv(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def run(
             stage = operation.describe()
             if isinstance(operation, operations.EnterRoot):
                 if plan.tty:
-                    terminal = _open_terminal(socket, site)
+                    terminal = open_terminal(socket, site)
                 handshake.send(socket, {"ready": True})
                 message, _ = handshake.receive(socket)
                 if message is None:
@@ -49,7 +49,7 @@ def run(
                 program.seal()
             operation.run(site)
         stage = "preparing its program"
-        _take_stdio(stdio, terminal)
+        take_stdio(stdio, terminal)
         process.close_range_on_exec(3)
         who, env = program.prepare(plan.program)
         program.drop_privileges(plan.program, who)
@@ -65,7 +65,7 @@ def run(
     os._exit(1)
 
 
-def _open_terminal(socket: _socket.socket, site: operations.Site) -> int:
+def open_terminal(socket: _socket.socket, site: operations.Site) -> int:
     """A terminal of the container's own devpts: the monitor gets its master, we keep the slave as /dev/console too."""
     ptmx = fs.open_in_root(site.root, "/dev/pts/ptmx", os.O_PATH)
     try:
@@ -84,7 +84,8 @@ def _open_terminal(socket: _socket.socket, site: operations.Site) -> int:
     return slave
 
 
-def _take_stdio(stdio: tuple[int, int, int], terminal: int) -> None:
+def take_stdio(stdio: tuple[int, int, int], terminal: int) -> None:
+    """0, 1 and 2 of a new session: *terminal*, or *stdio* where that is -1."""
     if terminal >= 0:
         tty.make_controlling(terminal)
         stdio = (terminal, terminal, terminal)

@@ -49,6 +49,10 @@ class Keeper:
     def prepare(self) -> tuple[Plan, Connections]:
         raise NotImplementedError
 
+    def launch(self, plan: Plan, stdio: tuple[int, int, int], connections: Connections) -> Launched:
+        """The plan's first process runs: see `launch.launch`."""
+        return launch.launch(plan, stdio, connections)
+
     def services(self) -> list[Service]:
         """To be called once the container's program runs."""
         raise NotImplementedError
@@ -156,7 +160,7 @@ class Monitor(attach.Commands):
         plan, connections = keeper.prepare()
         streams = Streams(tty=plan.tty, stdin_open=plan.stdin_open)
         try:
-            launched = launch.launch(plan, streams.child_ends, connections)
+            launched = keeper.launch(plan, streams.child_ends, connections)
         except BaseException:
             streams.close()
             raise

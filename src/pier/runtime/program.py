@@ -25,7 +25,11 @@ _LONGEST_CHAIN = 7
 
 
 class Program(Record):
-    """What to execute, as whom, and how confined. *capabilities* is a bit mask; *limits* are (name, soft, hard)."""
+    """What to execute, as whom, and how confined. *capabilities* is a bit mask; *limits* are (name, soft, hard).
+
+    *ids* (uid, gid, further groups) stand in for *user* where no file of the container is to be asked; *sets* tell the
+    capability sets apart, *capabilities* being the bounding set then.
+    """
 
     argv: tuple[str, ...]
     env: tuple[str, ...] = ()
@@ -39,6 +43,10 @@ class Program(Record):
     limits: tuple[tuple[str, int, int], ...] = ()
     oom_score_adj: int = 0
     make_cwd: bool = True
+    umask: int = 0o022
+    ids: tuple[int, ...] = ()
+    sets: identity.CapabilitySets | None = None
+    seccomp_flags: int = 0
 
 
 def seal() -> None:
@@ -56,9 +64,11 @@ def own_executable() -> tuple[int, int]:
 
 def identify(program: Program) -> users.Identity:
     """Who the program runs as, by the passwd and group files of the root we are in. Invalid."""
-    return users.identify(
-        program.user, _read_text("/etc/passwd"), _read_text("/etc/group"), group_add=program.group_add
-    )
+    passwd = _read_text("/etc/passwd")
+    if program.ids:
+        uid, gid, *groups = program.ids
+        return users.Identity(uid=uid, gid=gid, groups=tuple(groups), home=users.home_of(uid, passwd))
+    return users.identify(program.user, passwd, _read_text("/etc/group"), group_add=program.group_add)
 
 
 def prepare(program: Program) -> tuple[users.Identity, dict[str, str]]:
@@ -94,12 +104,15 @@ def drop_privileges(program: Program, who: users.Identity) -> None:
     identity.limit_bounding_set(program.capabilities, program.last_capability)
     if program.seccomp and not program.no_new_privileges:
         # Without no_new_privs a filter needs CAP_SYS_ADMIN, so it goes on before capabilities go (seccomp(2)).
-        seccomp.install(program.seccomp)
-    identity.become(who.uid, who.gid, who.groups, program.capabilities)
+        seccomp.install(program.seccomp, program.seccomp_flags)
+    if program.sets is None:
+        identity.become(who.uid, who.gid, who.groups, program.capabilities)
+    else:
+        identity.become_holding(who.uid, who.gid, who.groups, program.sets)
     if program.no_new_privileges:
         process.prctl(process.PR_SET_NO_NEW_PRIVS, 1)
         if program.seccomp:
-            seccomp.install(program.seccomp)
+            seccomp.install(program.seccomp, program.seccomp_flags)
 
 
 def execute(program: Program, env: dict[str, str], forbidden: tuple[int, int]) -> Never:
@@ -108,10 +121,10 @@ def execute(program: Program, env: dict[str, str], forbidden: tuple[int, int]) -
         os.chdir(program.cwd)
     except OSError as exc:
         raise NotExecutable(f'chdir to cwd ("{program.cwd}") failed: {exc.strerror}') from exc
-    path = _find(program.argv[0], env["PATH"])
+    path = find(program.argv[0], env["PATH"])
     _refuse_own_executable(path, forbidden)
     signals.restore_defaults()
-    os.umask(0o022)
+    os.umask(program.umask)
     try:
         os.execve(path, list(program.argv), env)
     except FileNotFoundError as exc:
@@ -126,7 +139,7 @@ def execute(program: Program, env: dict[str, str], forbidden: tuple[int, int]) -
         raise NotExecutable(f'exec: "{program.argv[0]}": {_phrase(exc)}', why=why, hint=hint) from exc
 
 
-def _find(name: str, search: str) -> str:
+def find(name: str, search: str) -> str:
     """The file execve(2) is to get for *name*, as execvp(3) would look it up."""
     if not name:
         raise NotExecutable('exec: "": the command is an empty word')

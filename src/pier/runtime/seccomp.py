@@ -24,6 +24,7 @@ AUDIT_ARCH = {"x86_64": 0xC000003E, "i386": 0x40000003, "aarch64": 0xC00000B7}
 # Names that profiles use (Go's, and libseccomp's)
 GO_NAME = {"x86_64": "amd64", "i386": "x86", "aarch64": "arm64"}
 NATIVE = {"x86_64": ("x86_64", "i386"), "aarch64": ("aarch64",)}
+_SCMP_NAME = {"x86_64": "SCMP_ARCH_X86_64", "i386": "SCMP_ARCH_X86", "aarch64": "SCMP_ARCH_AARCH64"}
 _X32_BIT = 0x40000000
 
 # <linux/seccomp.h>
@@ -63,7 +64,10 @@ def compile_profile(
         )
     default = _action(profile["defaultAction"], profile.get("defaultErrnoRet"))
     code: Code = []
+    listed = profile.get("architectures")
     for architecture in NATIVE[machine]:
+        if listed and architecture != machine and _SCMP_NAME[architecture] not in listed:
+            continue
         rules = _rules(profile, tables[architecture], architecture, capabilities, kernel)
         body = _dispatch(rules, default, x32=architecture == "x86_64")
         code += [*_branch(_JEQ, AUDIT_ARCH[architecture], [(_LD, 0, 0, _NR_OFFSET), *body])]
@@ -90,7 +94,7 @@ def _rules(
     """Syscall number → its (action, argument conditions) in the profile's order."""
     rules: dict[int, list[tuple[int, Sequence[Mapping[str, int | str]]]]] = {}
     for entry in profile.get("syscalls") or ():
-        if not _applies(entry, architecture, capabilities, kernel):
+        if not applies(entry, architecture, capabilities, kernel):
             continue
         action = _action(entry["action"], entry.get("errnoRet"))
         for name in entry.get("names") or (entry["name"],):
@@ -99,9 +103,10 @@ def _rules(
     return rules
 
 
-def _applies(
+def applies(
     entry: Mapping[str, Any], architecture: str, capabilities: Sequence[str], kernel: tuple[int, int]
 ) -> bool:
+    """Whether the conditions of a profile's *entry* hold: architecture, capabilities, kernel."""
     includes, excludes = entry.get("includes") or {}, entry.get("excludes") or {}
     names = GO_NAME[architecture]
     wanted = includes.get("arches")

@@ -46,6 +46,14 @@ def identify(user: str, passwd: str, group: str, *, group_add: tuple[str, ...] =
     return Identity(uid=uid, gid=gid, groups=tuple(dict.fromkeys([gid, *groups])), home=home or "/")
 
 
+def home_of(uid: int, passwd: str) -> str:
+    """The home directory of *uid*; "/" when the passwd file names none."""
+    for fields in _lines(passwd):
+        if int(fields[2]) == uid and len(fields) > 5:
+            return fields[5] or "/"
+    return "/"
+
+
 def _group_id(group: str, wanted: str) -> int:
     entry = _find(group, wanted, number_field=2)
     if entry is not None:
