@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 
-from pier.engine import records, removal
+from pier.engine import controls, records, removal
 from pier.engine.attachment import NETWORK_FILES, Attachment
 from pier.errors import PierError
 from pier.kernel import cgroup, identity, process
 from pier.model import timestamps
 from pier.model.container import Health
-from pier.runtime import launch, monitor, plan, security
+from pier.runtime import launch, limits, monitor, plan, security
 from pier.state import files
 from pier.volumes import store as volumes
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pier.runtime.plan import Plan
     from pier.runtime.services import Service
 
-CGROUP_FOLDER = "pier"
 _DEFAULT_SHELL = ("/bin/sh", "-c")
 
 
@@ -61,11 +60,25 @@ class ContainerKeeper(monitor.Keeper):
     def prepare(self) -> tuple[Plan, Connections]:
         self.claim()
         self._network.join()
-        self._cgroups = cgroup.create(_cgroup_paths(self.spec.id))
+        self._cgroups = self._control_groups()
         connections = launch.Connections(
             attach=self._network.attach, configure=self._network.configure, cgroups=self._cgroups
         )
         return self._plan(), connections
+
+    def _control_groups(self) -> tuple[str, ...]:
+        """The container's groups, its limits in force. What cannot be enforced here becomes a warning."""
+        wanted = self.spec.resources
+        groups = controls.places(self.spec.id, cpuset=controls.needs_cpuset(wanted))
+        made = controls.create(groups)
+        try:
+            missing = controls.apply(groups, made, wanted)
+        except BaseException:
+            cgroup.remove(made)
+            raise
+        if missing:
+            self._network.warnings.append(limits.warning(missing))
+        return made
 
     def _plan(self) -> Plan:
         engine, spec = self._engine, self.spec
@@ -218,15 +231,6 @@ def _network_files(folder: str, mounts: tuple[Mount, ...]) -> tuple[plan.BoundPa
 
 def _bindable(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
     return tuple(mount for mount in mounts if mount.kind != "tmpfs")
-
-
-def _cgroup_paths(container_id: str) -> tuple[str, ...]:
-    """The container's directory in each hierarchy this host offers."""
-    found = cgroup.hierarchies(files.read_text("/proc/self/mountinfo"))
-    unified = found.pop("", "")
-    if not found and unified and cgroup.unified_controllers(unified):
-        return (f"{unified}/{CGROUP_FOLDER}/{container_id}",)
-    return tuple(f"{mount_point}/{CGROUP_FOLDER}/{container_id}" for mount_point in dict.fromkeys(found.values()))
 
 
 def _controller(path: str) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# Not cpuset: a new version 1 cpuset takes no process before its cpus and mems are set (cpuset(7)).
-WANTED = ("memory", "cpu", "cpuacct", "pids", "freezer", "blkio")
+WANTED = ("memory", "cpu", "cpuacct", "pids", "freezer", "blkio", "cpuset")
+_CPUSET = ("cpuset.cpus", "cpuset.mems")
+_FREEZE_SECONDS = 2.0
+_MOMENT = 0.002
 
 
 def hierarchies(mountinfo: str) -> dict[str, str]:
@@ -37,6 +40,91 @@ def unified_controllers(mount_point: str) -> tuple[str, ...]:
         return tuple(read(f"{mount_point}/cgroup.subtree_control").split())
     except OSError:
         return ()
+
+
+def own_unified(text: str) -> str:
+    """The caller's version 2 cgroup in the text of /proc/self/cgroup; "" where there is none."""
+    for line in text.splitlines():
+        if line.startswith("0::"):
+            return line[3:]
+    return ""
+
+
+def enable(path: str, controllers: Iterable[str]) -> None:
+    """Children of the version 2 group *path* may use *controllers*; those this host refuses are left out."""
+    enabled = set(unified_controllers(path))
+    for name in controllers:
+        if name in enabled:
+            continue
+        try:
+            write(f"{path}/cgroup.subtree_control", "+" + name)
+        except OSError as error:
+            # EBUSY: processes live in *path* itself (cgroups(7), "no internal processes"). EINVAL, ENOENT: not offered.
+            if error.errno not in (errno.EBUSY, errno.EINVAL, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EOPNOTSUPP):
+                raise
+
+
+def fill_cpuset(path: str) -> None:
+    """A new version 1 cpuset takes no process before its cpus and mems are set (cpuset(7)): it gets its parent's."""
+    for name in _CPUSET:
+        if not read(f"{path}/{name}").strip():
+            parent = os.path.dirname(path)
+            if not read(f"{parent}/{name}").strip():
+                fill_cpuset(parent)
+            write(f"{path}/{name}", read(f"{parent}/{name}").strip())
+
+
+def adopt(path: str, pids: Iterable[int]) -> None:
+    """Move the processes *pids* into the cgroup; those that have ended are skipped."""
+    for pid in pids:
+        try:
+            write(path + "/cgroup.procs", str(pid))
+        except ProcessLookupError:
+            continue
+
+
+def freeze(paths: Iterable[str]) -> bool:
+    """No process of these cgroups runs any more. False where the host has no freezer among them."""
+    return _set_frozen(paths, frozen=True)
+
+
+def thaw(paths: Iterable[str]) -> bool:
+    """The processes run again. Idempotent."""
+    return _set_frozen(paths, frozen=False)
+
+
+def _set_frozen(paths: Iterable[str], *, frozen: bool) -> bool:
+    for path in paths:
+        if os.path.exists(path + "/freezer.state"):
+            wanted = "FROZEN" if frozen else "THAWED"
+            deadline = time.monotonic() + _FREEZE_SECONDS
+            while True:
+                write(path + "/freezer.state", wanted)
+                # cgroup-v1/freezer-subsystem.rst: FREEZING until the last task stands still; writing again retries.
+                if read(path + "/freezer.state").strip() == wanted or time.monotonic() > deadline:
+                    return True
+                time.sleep(_MOMENT)
+        if os.path.exists(path + "/cgroup.freeze"):
+            write(path + "/cgroup.freeze", "1" if frozen else "0")
+            return True
+    return False
+
+
+def end_all(paths: Iterable[str]) -> None:
+    """Every process of these cgroups is killed, also what they fork meanwhile."""
+    import _signal
+
+    for path in paths:
+        if os.path.exists(path + "/cgroup.kill"):
+            write(path + "/cgroup.kill", "1")
+            return
+        while members := processes(path):
+            for pid in members:
+                try:
+                    os.kill(pid, _signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            time.sleep(_MOMENT)
 
 
 def create(paths: Iterable[str]) -> tuple[str, ...]:
