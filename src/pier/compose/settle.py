@@ -12,7 +12,7 @@ from pier.kernel import process
 from pier.model.container import Container
 
 _LISTENING = "0A"
-_LOOKS = 3
+_LOOKS = 2
 _LOOPBACK = ("0100007F", "00000000000000000000000001000000")
 _RESOLVER = "0B00007F"
 
