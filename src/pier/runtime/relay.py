@@ -11,7 +11,6 @@ from pier.kernel import signals, tty
 from pier.model import jsontext
 from pier.model.record import Record
 from pier.runtime import frames, handshake
-from pier.runtime.monitor import WARNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class Relay:
                 return int(jsontext.loads(payload)["pid"])
             if kind == frames.FAILED:
                 raise handshake.raised(jsontext.loads(payload))
-            if kind == WARNING:
+            if kind == frames.WARNING:
                 self._warn(payload.decode())
             elif kind == b"":
                 raise PierError(
@@ -138,7 +137,7 @@ class Relay:
                 _write_all(1, payload)
             elif kind == frames.STDERR and self._output:
                 _write_all(2, payload)
-            elif kind == WARNING:
+            elif kind == frames.WARNING:
                 self._warn(payload.decode())
             elif kind == frames.EXITED:
                 return Ending(exit_code=int(jsontext.loads(payload)["code"]))
