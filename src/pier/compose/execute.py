@@ -5,6 +5,7 @@ Starting forks monitors, so this process keeps one thread; what may happen at on
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -58,6 +59,7 @@ class Executor:
         self.project = project
         self.material = material
         self.show = show
+        self.began = time.time()
         self.timeout = timeout
         self.inherit_volumes = True
         self.remove_volumes = False
@@ -156,7 +158,7 @@ class Executor:
         return create.create(self.engine, request.replace(mounts=request.mounts + files), image)
 
     def _start_all(self, starts: list[Operation]) -> None:
-        awaiting = Awaiting(self.engine, self.project, self.show, idle=self.idle)
+        awaiting = Awaiting(self.engine, self.project, self.show, idle=self.idle, began=self.began)
         pending = list(starts)
         while pending:
             waiting = {item.service for item in pending}
@@ -171,7 +173,7 @@ class Executor:
 
     def wait_for(self, gate: Operation) -> None:
         """Return once what *gate* waits for has come true."""
-        awaiting = Awaiting(self.engine, self.project, self.show, idle=self.idle)
+        awaiting = Awaiting(self.engine, self.project, self.show, idle=self.idle, began=self.began)
         while not awaiting.met(gate, ()):
             awaiting.pause()
 

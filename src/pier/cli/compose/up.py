@@ -50,7 +50,7 @@ def up(context: Context, arguments: Arguments) -> int:
     executor.run(prepared.operations)
     if arguments.flag("no-start"):
         return 0
-    awaiting = Awaiting(context.engine, prepared.project, context.progress.show)
+    awaiting = Awaiting(context.engine, prepared.project, context.progress.show, began=executor.began)
     if arguments.flag("wait"):
         awaiting.until_ready(containers(context, prepared), float(arguments.number("wait-timeout") or 0))
     awaiting.notice_deaths(executor.started, _WATCH_SECONDS)
