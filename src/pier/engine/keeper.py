@@ -46,6 +46,7 @@ class ContainerKeeper(monitor.Keeper):
         self.log_path = f"{paths.container(container.id)}/{container.log_path_name}"
         self.run_folder = paths.container_run(container.id)
         self.shell = _DEFAULT_SHELL
+        self.explain = engine.note is not None
 
     @property
     def _state(self) -> ContainerState:

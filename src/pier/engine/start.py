@@ -49,6 +49,7 @@ class Session:
             proxy_signals=self.proxy_signals,
             detach_keys=self.detach_keys,
             warn=engine.warn,
+            note=engine.note,
         )
 
 

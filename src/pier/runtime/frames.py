@@ -21,6 +21,7 @@ STDERR = b"r"
 STARTED = b"s"
 FAILED = b"f"
 WARNING = b"n"
+NOTE = b"d"
 EXITED = b"x"
 
 HEADER_BYTES = 5

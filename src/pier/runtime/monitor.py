@@ -37,12 +37,16 @@ _CONTROL = 3
 
 
 class Keeper:
-    """What the monitor needs from the engine. Each start is one `prepare`, then `started` and `exited`, or `failed`."""
+    """What the monitor needs from the engine. Each start is one `prepare`, then `started` and `exited`, or `failed`.
+
+    *explain*: the command wants to be told the plan.
+    """
 
     spec: ContainerSpec
     log_path: str
     run_folder: str
     shell: tuple[str, ...]
+    explain: bool
 
     def prepare(self) -> tuple[Plan, Connections]:
         raise NotImplementedError
@@ -156,6 +160,8 @@ class Monitor(attach.Commands):
     def _start(self) -> None:
         keeper = self._keeper
         plan, connections = keeper.prepare()
+        if keeper.explain:
+            self._starter.send(frames.encode(frames.NOTE, "\n".join(plan.describe()).encode()))
         streams = Streams(tty=plan.tty, stdin_open=plan.stdin_open)
         try:
             launched = launch.launch(plan, streams.child_ends, connections)

@@ -81,7 +81,9 @@ def _as_plan(paths: Paths, spec: StepSpec) -> plan.Plan:
     )
     return plan.build(
         container,
-        root=plan.Root(lower=spec.layer_dirs, upper=spec.upper, work=spec.work, target=spec.mount_point),
+        root=plan.Root(
+            lower=spec.layer_dirs, upper=spec.upper, work=spec.work, target=spec.mount_point, volatile=True
+        ),
         paths=tuple(plan.BoundPath(source=s, target=t, read_only=ro) for s, t, ro in spec.binds),
         tmpfs=spec.tmpfs,
         hostname=spec.hostname,
