@@ -24,8 +24,7 @@ def main(pier: str, compose_file: str) -> int:
     status = subprocess.run(command, check=False).returncode
     if status:
         print(f"\nmake up: the stack did not come up (exit {status}); the lines above say why", file=sys.stderr)
-        if status == 125:
-            print(f"is port {port} taken? try: make up API_PORT=18000", file=sys.stderr)
+        print("for another port of the API: make up API_PORT=18000", file=sys.stderr)
         return status
     print()
     return max(_show(f"http://localhost:{port}{path}") for path in ("/health", "/db"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -277,6 +278,40 @@ def test_a_full_disk_at_build_is_said_and_leaves_no_layer(pier: Pier, tmp_path: 
         assert sorted(os.listdir(poor.root / "layers")) == layers
         assert poor("images", "-q", "big").out == ""
         assert poor("run", "--rm", "alpine", "echo", "works again").words == "works again"
+
+
+def _fill(disk: Path) -> Path:
+    """A file that takes what room there is on *disk*."""
+    ballast = disk / "ballast"
+    with ballast.open("wb") as out, contextlib.suppress(OSError):
+        while True:
+            out.write(bytes(1 << 16))
+            out.flush()
+    return ballast
+
+
+def test_run_on_a_full_disk_makes_nothing_and_works_once_there_is_room(pier: Pier, tmp_path: Path) -> None:
+    with _full(pier, tmp_path, "40m") as poor:
+        poor("pull", "alpine", timeout=300)
+        ballast = _fill(poor.root.parent)
+        refused = poor.fails("run", "--name", "late", "alpine", "true", code=125)
+        _one_error(refused, "space")
+        ballast.unlink()
+        assert poor("run", "--rm", "--name", "late", "alpine", "echo", "works").words == "works"
+
+
+def test_on_a_full_disk_containers_run_on_and_can_be_removed(pier: Pier, tmp_path: Path) -> None:
+    with _full(pier, tmp_path, "40m") as poor:
+        poor("pull", "alpine", timeout=300)
+        script = "trap 'exit 0' TERM; while :; do echo a line for the log; sleep 0.05; done"
+        poor("run", "-d", "--name", "talker", "alpine", "sh", "-c", script)
+        ballast = _fill(poor.root.parent)
+        wait_until(lambda: poor.run("logs", "talker").out.count("\n") > 5, what="it talks")
+        assert poor.state("talker")["Running"]
+        assert "talker" in poor("ps").out
+        poor("rm", "-f", "talker")
+        assert poor("ps", "-aq").out == ""
+        ballast.unlink()
 
 
 @pytest.mark.parametrize("damage", ["truncated", "altered"])

@@ -83,6 +83,26 @@ def test_an_unhealthy_dependency_is_told_with_its_last_probe(project: Project) -
     assert project.states() == {"demo-app-1": "created", "demo-db-1": "running"}
 
 
+def test_an_old_verdict_is_not_held_against_a_dependency_that_has_recovered(project: Project) -> None:
+    project.write("""\
+        services:
+          app:
+            image: busybox
+            command: sleep 1000
+            stop_signal: SIGKILL
+            depends_on: {db: {condition: service_healthy}}
+          db:
+            image: busybox
+            command: sleep 1000
+            stop_signal: SIGKILL
+            healthcheck: {test: [CMD, test, -f, /ready], interval: 300ms, retries: 1}
+        """)
+    project.fails("up", "-d")
+    project("exec", "-T", "db", "touch", "/ready")
+    project("up", "-d")
+    assert project.states() == {"demo-app-1": "running", "demo-db-1": "running"}
+
+
 def test_a_dependency_that_died_and_a_job_that_failed_are_told_apart(project: Project) -> None:
     project.write("""\
         services:

@@ -167,3 +167,22 @@ def test_restart_policy_brings_a_killed_program_back(pier: Pier) -> None:
     begun = time.monotonic()
     wait_until(lambda: not pier.state("phoenix")["Running"], what="it stays stopped")
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("moment", [0.05, 0.15, 0.3, 0.5])
+def test_up_killed_at_any_moment_is_finished_by_the_next_up(pier: Pier, tmp_path: Path, moment: float) -> None:
+    wish = "{image: alpine, command: sleep 1000, stop_signal: SIGKILL, volumes: ['data:/data']}"
+    services = "".join(f"  s{n}: {wish}\n" for n in range(3))
+    (tmp_path / "compose.yaml").write_text(f"name: cut\nservices:\n{services}volumes: {{data: }}\n")
+    command = pier.start("compose", "up", "-d", cwd=tmp_path)
+    try:
+        command.wait(moment)
+    except subprocess.TimeoutExpired:
+        os.killpg(command.pid, signal.SIGKILL)
+        command.wait()
+    pier("compose", "up", "-d", cwd=tmp_path)
+    states = {row["Service"]: row["State"] for row in pier("compose", "ps", "--format", "json", cwd=tmp_path).rows()}
+    assert states == {"s0": "running", "s1": "running", "s2": "running"}
+    pier("compose", "down", "-v", cwd=tmp_path)
+    assert pier.names(all=True) == []
+    assert pier("volume", "ls", "-q").lines == []

@@ -39,7 +39,7 @@ def run(session: Session, arguments: Arguments) -> int:
     if detached:
         wanted = wanted.replace(stdin_once=False)
     engine = session.engine
-    container = _create(session, arguments, engine, wanted)
+    image = _image(session, arguments, engine)
     connection = starting.Session(
         terminal=wanted.tty and not detached and os.isatty(0),
         stdin=wanted.stdin_open and not detached,
@@ -47,10 +47,17 @@ def run(session: Session, arguments: Arguments) -> int:
         proxy_signals=arguments.flag("sig-proxy"),
         detach_keys=keys,
     )
+    starter = starting.Starter(engine, connection)
     try:
-        relay = starting.begin(engine, container, connection)
+        container = _create(arguments, engine, wanted, image)
+    except BaseException:
+        starter.abandon()
+        raise
+    try:
+        relay = starter.start(container)
         relay.wait_started()
     except BaseException:
+        starter.abandon()
         _abandon(engine, container)
         raise
     try:
@@ -79,12 +86,13 @@ def _abandon(engine: Engine, container: Container) -> None:
 def create(session: Session, arguments: Arguments) -> int:
     """Print the new container's id."""
     wanted = createoptions.request(arguments, session.environ)
-    container = _create(session, arguments, session.engine, wanted)
+    engine = session.engine
+    container = _create(arguments, engine, wanted, _image(session, arguments, engine))
     sys.stdout.write(container.id + "\n")
     return 0
 
 
-def _create(session: Session, arguments: Arguments, engine: Engine, wanted: CreateRequest) -> Container:
+def _create(arguments: Arguments, engine: Engine, wanted: CreateRequest, image: Image) -> Container:
     from pier.engine import create as creating
 
     cidfile = arguments.text("cidfile")
@@ -93,7 +101,7 @@ def _create(session: Session, arguments: Arguments, engine: Engine, wanted: Crea
             f"container ID file found, make sure the other container isn't running or delete {cidfile}",
             hint=f"rm {cidfile}",
         )
-    container = creating.create(engine, wanted, _image(session, arguments, engine))
+    container = creating.create(engine, wanted, image)
     if cidfile:
         with open(cidfile, "w", encoding="utf-8") as stream:
             stream.write(container.id)

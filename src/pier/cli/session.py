@@ -41,7 +41,8 @@ class Session:
         if self._engine is None:
             from pier.engine.context import open_engine
 
-            self._engine = open_engine(self.paths, warn=self.warn, environ=self.environ)
+            note = say if self.debug else None
+            self._engine = open_engine(self.paths, warn=self.warn, environ=self.environ, note=note)
         return self._engine
 
     def warn(self, message: str) -> None:

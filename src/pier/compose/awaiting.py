@@ -12,6 +12,7 @@ from pier.compose.plan import Condition, Operation
 from pier.compose.steps import Show, Step
 from pier.engine import listing
 from pier.errors import PierError
+from pier.model import timestamps
 from pier.runtime.logs import last_entries
 
 if TYPE_CHECKING:
@@ -26,15 +27,22 @@ _REACHED = {HEALTHY: "Healthy", COMPLETED: "Exited", readiness.RUNNING_OR_HEALTH
 
 
 class Awaiting:
-    """The waits of one command over one project's containers."""
+    """The waits of one command over one project's containers. *began*: when it did, in seconds since 1970."""
 
     def __init__(
-        self, engine: Engine, project: Project, show: Show, *, idle: Callable[[], None] = lambda: None
+        self,
+        engine: Engine,
+        project: Project,
+        show: Show,
+        *,
+        idle: Callable[[], None] = lambda: None,
+        began: float = 0.0,
     ) -> None:
         self.engine = engine
         self.project = project
         self.show = show
         self.idle = idle
+        self.began = began or time.time()
         self._reached: set[Condition] = set()
         self._since: dict[str, float] = {}
         self._pause = _SHORTEST_PAUSE
@@ -114,6 +122,8 @@ class Awaiting:
 
     def _container(self, container: Container, condition: str, *, dependency: bool) -> bool:
         verdict = readiness.judge(container, condition)
+        if verdict.reason == "unhealthy" and not self._probed_since_we_began(container):
+            verdict = readiness.PENDING
         subject = f"Container {container.name}"
         if verdict == readiness.READY:
             if container.id in self._since or condition in (HEALTHY, COMPLETED):
@@ -124,6 +134,13 @@ class Awaiting:
             return False
         self.show(Step(subject=subject, text="Error", state="error"))
         raise self._failure(container, condition, verdict.reason, dependency=dependency)
+
+    def _probed_since_we_began(self, container: Container) -> bool:
+        """False for an old verdict about a container that ran before: the next probe may be kinder."""
+        if timestamps.parse(container.state.started_at) / 1e9 >= self.began:
+            return True
+        log = container.state.health.log if container.state.health else ()
+        return bool(log) and timestamps.parse(log[-1].end) / 1e9 >= self.began
 
     def _keep_waiting(self, container: Container, condition: str) -> None:
         if container.id not in self._since:

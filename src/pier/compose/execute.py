@@ -5,6 +5,7 @@ Starting forks monitors, so this process keeps one thread; what may happen at on
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pier.engine.context import Engine
     from pier.model.container import Container
     from pier.model.image import Image
+    from pier.runtime.relay import Relay
 
 
 class Material(Record):
@@ -57,6 +59,7 @@ class Executor:
         self.project = project
         self.material = material
         self.show = show
+        self.began = time.time()
         self.timeout = timeout
         self.inherit_volumes = True
         self.remove_volumes = False
@@ -155,32 +158,62 @@ class Executor:
         return create.create(self.engine, request.replace(mounts=request.mounts + files), image)
 
     def _start_all(self, starts: list[Operation]) -> None:
-        awaiting = Awaiting(self.engine, self.project, self.show, idle=self.idle)
+        awaiting = Awaiting(self.engine, self.project, self.show, idle=self.idle, began=self.began)
         pending = list(starts)
         while pending:
             waiting = {item.service for item in pending}
             ready = [item for item in pending if awaiting.met(item, waiting - {item.service})]
+            self._start_together([item for item in ready if item.verb == "start"])
             for operation in ready:
-                self._start(operation)
+                if operation.verb == "restart":
+                    self._restart(operation)
                 pending.remove(operation)
             if pending and not ready:
                 awaiting.pause()
 
     def wait_for(self, gate: Operation) -> None:
         """Return once what *gate* waits for has come true."""
-        awaiting = Awaiting(self.engine, self.project, self.show, idle=self.idle)
+        awaiting = Awaiting(self.engine, self.project, self.show, idle=self.idle, began=self.began)
         while not awaiting.met(gate, ()):
             awaiting.pause()
 
-    def _start(self, operation: Operation) -> None:
-        doing, did = ("Restarting", "Restarted") if operation.verb == "restart" else ("Starting", "Started")
-        reference = operation.container or operation.target
-        with self._shown(f"Container {operation.target}", doing, did):
-            if operation.verb == "restart":
-                container = lifecycle.restart(self.engine, reference, grace=self.timeout)
-            else:
-                container = start.start(self.engine, reference)
-        self.started.append(container)
+    def _start_together(self, operations: list[Operation]) -> None:
+        """Start containers that wait for nothing any more: all begin before the first is waited for."""
+        begun: list[tuple[Operation, Container, Relay]] = []
+        failures: list[PierError] = []
+        for operation in operations:
+            try:
+                container = listing.find(self.engine, operation.container or operation.target)
+                if container.state.running:
+                    self.started.append(container)
+                    continue
+                self._say(operation, "Starting")
+                begun.append((operation, container, start.begin(self.engine, container, start.Session())))
+            except PierError as exc:
+                self._fail(operation, exc, failures)
+        for operation, container, relay in begun:
+            try:
+                relay.wait_started()
+                self.started.append(listing.find(self.engine, container.id))
+                self._say(operation, "Started", "done")
+            except PierError as exc:
+                self._fail(operation, exc, failures)
+            finally:
+                relay.close()
+        if failures:
+            raise failures[0]
+
+    def _restart(self, operation: Operation) -> None:
+        with self._shown(f"Container {operation.target}", "Restarting", "Restarted"):
+            reference = operation.container or operation.target
+            self.started.append(lifecycle.restart(self.engine, reference, grace=self.timeout))
+
+    def _say(self, operation: Operation, text: str, state: str = "working") -> None:
+        self.show(Step(subject=f"Container {operation.target}", text=text, state=state))
+
+    def _fail(self, operation: Operation, error: PierError, failures: list[PierError]) -> None:
+        self._say(operation, "Error", "error")
+        failures.append(error)
 
     def _take_down(self, group: list[Operation]) -> None:
         """Stop and remove containers that do not depend on each other, all at once."""

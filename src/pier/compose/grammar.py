@@ -123,7 +123,7 @@ MODEL = Fields(
 PROJECT = Fields(
     what="compose file",
     keys={
-        "version": done(ANYTHING),
+        "version": warned(ANYTHING, "it is obsolete; remove the line"),
         "name": done(TEXT),
         "include": done(ListOf(item=INCLUDE)),
         "services": done(MapOf(value=SERVICE)),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from pier.errors import PierError
+from pier.kernel import signals
 from pier.model import jsontext
 from pier.runtime import handshake
 
@@ -17,12 +18,16 @@ T = TypeVar("T")
 
 
 def each(items: Sequence[T], act: Callable[[T], object], *, finished: Callable[[T, PierError | None], None]) -> None:
-    """*act* on every item, at once where there are several. *finished* is told each as it ends, in this process."""
+    """*act* on every item, at once where there are several. *finished* is told each as it ends, in this process.
+
+    What *finished* raises is raised once all have ended; an interrupt is passed on to those still at work.
+    """
     if len(items) <= 1:
         for item in items:
             finished(item, _attempt(act, item))
         return
     children: dict[int, tuple[T, int]] = {}
+    failures: list[PierError] = []
     try:
         for item in items:
             pid, fd = _fork(act, item)
@@ -32,12 +37,17 @@ def each(items: Sequence[T], act: Callable[[T], object], *, finished: Callable[[
             if pid not in children:
                 continue
             item, fd = children.pop(pid)
-            finished(item, _verdict(fd, status))
+            try:
+                finished(item, _verdict(fd, status))
+            except PierError as exc:
+                failures.append(exc)
     finally:
-        # Only after an interrupt are any left: they have got the same signal, and are reaped here.
         for pid, (_, fd) in children.items():
             os.close(fd)
+            os.kill(pid, signals.SIGINT)
             os.waitpid(pid, 0)
+    if failures:
+        raise failures[0]
 
 
 def _attempt(act: Callable[[T], object], item: T) -> PierError | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 
-from pier.kernel import process
+from pier.kernel import lifetime
 from pier.model.container import Container
 
 _LISTENING = "0A"
-_LOOKS = 3
+_LOOKS = 2
 _LOOPBACK = ("0100007F", "00000000000000000000000001000000")
 _RESOLVER = "0B00007F"
 
@@ -28,7 +28,7 @@ class Watch:
     def at_rest(self) -> bool:
         """True once the container needs no more watching. Call it some tens of milliseconds apart."""
         state = self.container.state
-        if not process.is_alive(state.pid, state.pid_start):
+        if not lifetime.is_alive(state.pid, state.pid_start):
             return False
         if listeners(state.pid):
             return True
@@ -62,7 +62,7 @@ def listeners(pid: int) -> set[tuple[bool, int]]:
 def unreachable_ports(container: Container) -> list[int]:
     """Published ports on which the program listens for the container itself only."""
     state = container.state
-    if container.spec.network_mode != "bridge" or not process.is_alive(state.pid, state.pid_start):
+    if container.spec.network_mode != "bridge" or not lifetime.is_alive(state.pid, state.pid_start):
         return []
     found = listeners(state.pid)
     wanted = {binding.container_port for binding in container.spec.ports if binding.protocol == "tcp"}

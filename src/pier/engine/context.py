@@ -21,12 +21,22 @@ _ELSEWHERE = "choose another folder with --root or PIER_ROOT"
 
 
 class Engine:
-    """One store and its user. *environ* is the user's environment, for what Docker takes from there (proxies)."""
+    """One store and its user. *environ* is the user's environment, for what Docker takes from there (proxies).
 
-    def __init__(self, paths: Paths, warn: Callable[[str], None], environ: Mapping[str, str]) -> None:
+    *note* is told what was decided; None when nobody asked for it (`--debug`).
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        warn: Callable[[str], None],
+        environ: Mapping[str, str],
+        note: Callable[[str], None] | None = None,
+    ) -> None:
         self.paths = paths
         self.warn = warn
         self.environ = environ
+        self.note = note
         self.images = ImageStore(paths)
 
     def record(self, kind: str, action: str, actor: str, **attributes: str) -> None:
@@ -34,7 +44,13 @@ class Engine:
         journal.record(self.paths.events, kind, action, actor, attributes, now_ns=time.time_ns())
 
 
-def open_engine(paths: Paths, *, warn: Callable[[str], None], environ: Mapping[str, str]) -> Engine:
+def open_engine(
+    paths: Paths,
+    *,
+    warn: Callable[[str], None],
+    environ: Mapping[str, str],
+    note: Callable[[str], None] | None = None,
+) -> Engine:
     """The engine over *paths*, whose folders are made when absent. Denied, Exhausted, Unsupported."""
     if os.geteuid() != 0:
         raise Unsupported(
@@ -52,4 +68,4 @@ def open_engine(paths: Paths, *, warn: Callable[[str], None], environ: Mapping[s
         if exc.errno == errno.ENOSPC:
             raise Exhausted(f"no room for the store at {paths.root}", why=exc.strerror or "") from exc
         raise PierError(f"the store at {paths.root} cannot be used", why=str(exc), hint=_ELSEWHERE) from exc
-    return Engine(paths, warn, environ)
+    return Engine(paths, warn, environ, note)

@@ -23,10 +23,7 @@ from pier.model.container import (
 from pier.model.environment import merge_env
 from pier.model.network import DEFAULT_NETWORK
 from pier.model.ports import PortBinding
-from pier.network import store as networks
-from pier.runtime import security
 from pier.state import files
-from pier.volumes import store as volumes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,20 +43,38 @@ def create(engine: Engine, request: CreateRequest, image: Image) -> Container:
     """The new container, with its volumes made and its name taken. Conflict when the name is in use; Invalid."""
     if request.name:
         check_name(request.name)
-    security.capabilities(request.security)
-    security.check_sysctls(request.security.sysctls, own_network=request.network_mode in ("bridge", "none"))
+    _check_security(request)
     if request.runtime:
         from pier.engine import oci
 
         oci.find(request.runtime)
     container_id = os.urandom(32).hex()
     spec = merge(engine, request, image, container_id)
-    for attachment in spec.networks:
-        networks.find(engine.paths, attachment.network)
+    _check_networks(engine, spec)
     spec = spec.replace(mounts=tuple(_ready(engine, mount) for mount in spec.mounts))
     container = _lay(engine, spec, ContainerState())
     engine.record("container", "create", container_id, name=container.name, image=spec.image)
     return container
+
+
+def _check_security(request: CreateRequest) -> None:
+    """Invalid for a capability nobody knows or a kernel parameter of the host's; loads nothing when none is asked."""
+    asked = request.security
+    if asked.cap_add or asked.cap_drop or asked.sysctls:
+        from pier.runtime import security
+
+        security.capabilities(asked)
+        security.check_sysctls(asked.sysctls, own_network=request.network_mode in ("bridge", "none"))
+
+
+def _check_networks(engine: Engine, spec: ContainerSpec) -> None:
+    """NotFound when a network is missing. The default one is made by the first container on it."""
+    named = [attachment.network for attachment in spec.networks if attachment.network != DEFAULT_NETWORK]
+    if named:
+        from pier.network import store
+
+        for name in named:
+            store.find(engine.paths, name)
 
 
 def merge(engine: Engine, request: CreateRequest, image: Image, container_id: str) -> ContainerSpec:
@@ -219,6 +234,8 @@ def _mount_target(path: str) -> str:
 def _ready(engine: Engine, mount: Mount) -> Mount:
     """Volumes exist, and bound folders too where the short syntax asks for it."""
     if mount.kind == "volume":
+        from pier.volumes import store as volumes
+
         volume = volumes.create(engine.paths, mount.source, driver=mount.driver or "local", labels=mount.labels)
         return mount.replace(source=volume.name, anonymous=mount.anonymous or not mount.source)
     if mount.kind == "bind" and not files.exists(mount.source):

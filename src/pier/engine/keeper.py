@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from pier.engine import controls, records, removal
 from pier.engine.attachment import NETWORK_FILES, Attachment
 from pier.errors import PierError
-from pier.kernel import cgroup, identity, process
+from pier.kernel import cgroup, identity
 from pier.model import timestamps
 from pier.model.container import Health
 from pier.runtime import launch, limits, monitor, plan, security
@@ -26,6 +25,11 @@ if TYPE_CHECKING:
 _DEFAULT_SHELL = ("/bin/sh", "-c")
 
 
+def open_keeper(engine: Engine, container_id: str) -> ContainerKeeper:
+    """The keeper of a container that its command has claimed for this process."""
+    return ContainerKeeper(engine, records.read(engine.paths, container_id))
+
+
 class ContainerKeeper(monitor.Keeper):
     """Lives in the monitor's process, from the fork to the container's last end."""
 
@@ -36,12 +40,12 @@ class ContainerKeeper(monitor.Keeper):
         self._cgroups: tuple[str, ...] = ()
         self._said: set[str] = set()
         self._restarts = 0
-        self._claimed = False
         self.spec = container.spec
         paths = engine.paths
         self.log_path = f"{paths.container(container.id)}/{container.log_path_name}"
         self.run_folder = paths.container_run(container.id)
         self.shell = _DEFAULT_SHELL
+        self.explain = engine.note is not None
 
     @property
     def _state(self) -> ContainerState:
@@ -51,14 +55,7 @@ class ContainerKeeper(monitor.Keeper):
         self._container = self._container.replace(state=self._state.replace(**changes))
         records.write_state(self._engine.paths, self.spec.id, self._state)
 
-    def claim(self) -> None:
-        if not self._claimed:
-            me = os.getpid()
-            self._write(monitor_pid=me, monitor_start=process.start_time(me))
-            self._claimed = True
-
     def prepare(self) -> tuple[Plan, Connections]:
-        self.claim()
         self._network.join()
         self._cgroups = self._control_groups()
         connections = launch.Connections(

@@ -9,7 +9,7 @@ import time
 from pier.engine import create, listing, reconcile, records, removal
 from pier.engine.start import Session, start
 from pier.errors import Conflict, Invalid
-from pier.kernel import process, signals
+from pier.kernel import lifetime, signals
 from pier.runtime.attach import SOCKET_NAME
 from pier.state import files
 
@@ -96,9 +96,9 @@ def kill(engine: Engine, reference: str, signal: str = "KILL") -> Container:
 
 def _signal(state: ContainerState, number: int) -> None:
     """ProcessLookupError when the first process has ended."""
-    pidfd = process.open_pidfd(state.pid, state.pid_start)
+    pidfd = lifetime.open_pidfd(state.pid, state.pid_start)
     try:
-        process.send_signal(pidfd, number)
+        lifetime.send_signal(pidfd, number)
     finally:
         os.close(pidfd)
 
@@ -186,14 +186,14 @@ def _kill_for_removal(engine: Engine, container: Container) -> None:
     deadline = time.monotonic() + _KILL_SECONDS
     while reconcile.monitor_alive(state):
         try:
-            pidfd = process.open_pidfd(state.monitor_pid, state.monitor_start)
+            pidfd = lifetime.open_pidfd(state.monitor_pid, state.monitor_start)
         except ProcessLookupError:
             return
         try:
-            if process.wait_for_exit(pidfd, 0.2):
+            if lifetime.wait_for_exit(pidfd, 0.2):
                 return
             if time.monotonic() > deadline:
-                process.send_signal(pidfd, signals.SIGKILL)
+                lifetime.send_signal(pidfd, signals.SIGKILL)
         finally:
             os.close(pidfd)
 

@@ -77,12 +77,12 @@ def _kill(state: ContainerState) -> None:
     """The container's first process, if it outlived its monitor, and with it all its processes (pid_namespaces(7))."""
     if not lifetime.is_alive(state.pid, state.pid_start):
         return
-    from pier.kernel import process, signals
+    from pier.kernel import signals
 
-    pidfd = process.open_pidfd(state.pid, state.pid_start)
+    pidfd = lifetime.open_pidfd(state.pid, state.pid_start)
     try:
-        process.send_signal(pidfd, signals.SIGKILL)
-        process.wait_for_exit(pidfd, 5)
+        lifetime.send_signal(pidfd, signals.SIGKILL)
+        lifetime.wait_for_exit(pidfd, 5)
     finally:
         os.close(pidfd)
 

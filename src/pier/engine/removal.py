@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 
 from pier.engine import records
-from pier.kernel import process
-from pier.network import store as networks
+from pier.kernel import lifetime
 from pier.state import files
-from pier.volumes import store as volume_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +19,8 @@ HALF_REMOVED = ".removed"
 
 def remove_files(engine: Engine, container: Container, *, volumes: bool) -> None:
     """The container, its name, addresses and, when asked, anonymous *volumes* are gone. Idempotent."""
+    from pier.network import store as networks
+
     paths = engine.paths
     doomed = f"{paths.tmp}/{container.id}.{os.getpid()}{HALF_REMOVED}"
     with records.names_lock(paths):
@@ -41,7 +41,7 @@ def remove_files(engine: Engine, container: Container, *, volumes: bool) -> None
 def sweep(engine: Engine) -> None:
     """Take away what commands that were killed left half-made or half-removed."""
     for name in files.list_dir(engine.paths.tmp):
-        if name.endswith((HALF_MADE, HALF_REMOVED)) and not process.start_time(int(name.split(".")[-2])):
+        if name.endswith((HALF_MADE, HALF_REMOVED)) and not lifetime.start_time(int(name.split(".")[-2])):
             files.remove_tree(f"{engine.paths.tmp}/{name}")
 
 
@@ -49,6 +49,8 @@ def _remove_anonymous_volumes(engine: Engine, container: Container) -> None:
     own = {mount.source for mount in container.spec.mounts if mount.kind == "volume" and mount.anonymous}
     if not own:
         return
+    from pier.volumes import store as volume_store
+
     used = set()
     for other in records.ids(engine.paths):
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pier.engine import listing, records
 from pier.errors import NotFound
-from pier.kernel import mount, namespaces, process
+from pier.kernel import lifetime, mount, namespaces
 from pier.runtime import operations
 from pier.volumes import store as volumes
 
@@ -43,7 +43,7 @@ def _running(found: Container) -> Iterator[int]:
         raise NotFound(f"container {found.name} has just ended", hint="try again") from exc
     try:
         # The number may have gone to another process before the open: it has not if ours is alive now.
-        if not process.is_alive(found.state.pid, found.state.pid_start):
+        if not lifetime.is_alive(found.state.pid, found.state.pid_start):
             raise NotFound(f"container {found.name} has just ended", hint="try again")
         yield fd
     finally:

@@ -7,8 +7,9 @@ import os
 import time
 
 from pier.engine import listing, reconcile, records
-from pier.errors import Conflict, NotFound
-from pier.kernel import process
+from pier.errors import Conflict, NotFound, PierError
+from pier.kernel import lifetime
+from pier.runtime import frames
 from pier.runtime.relay import Relay
 from pier.state import files
 
@@ -48,6 +49,7 @@ class Session:
             proxy_signals=self.proxy_signals,
             detach_keys=self.detach_keys,
             warn=engine.warn,
+            note=engine.note,
         )
 
 
@@ -75,24 +77,60 @@ def begin(engine: Engine, container: Container, session: Session) -> Relay:
 
     The caller must have one thread.
     """
+    starter = Starter(engine, session)
     try:
-        with records.lock(engine.paths, container.id):
-            current = _settled(engine, container)
-            files.ensure_dir(engine.paths.container_run(container.id))
-            ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
-            if os.fork() == 0:
-                _become_monitor(engine, current, theirs.fileno(), output=session.output)
-            theirs.close()
-            return session.relay(engine, ours.detach())
-    except FileNotFoundError as exc:
-        raise NotFound(f"No such container: {container.name}") from exc
+        return starter.start(container)
+    except BaseException:
+        starter.abandon()
+        raise
 
 
-def _become_monitor(engine: Engine, container: Container, control: int, *, output: bool) -> None:
-    from pier.engine.keeper import ContainerKeeper
-    from pier.runtime import monitor
+class Starter:
+    """A monitor that waits to be told its container: it loads its modules while the command does its own work.
 
-    monitor.become(ContainerKeeper(engine, container), control, output=output)
+    Ends by `start` or `abandon`. The caller must have one thread.
+    """
+
+    def __init__(self, engine: Engine, session: Session) -> None:
+        self._engine = engine
+        self._session = session
+        self._ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._become_monitor(theirs.fileno())
+        theirs.close()
+
+    def _become_monitor(self, control: int) -> None:
+        try:
+            from pier.engine import keeper
+            from pier.runtime import monitor
+
+            engine = self._engine
+            monitor.become(lambda name: keeper.open_keeper(engine, name), control, output=self._session.output)
+        finally:
+            os._exit(1)
+
+    def start(self, container: Container) -> Relay:
+        """Let the monitor start *container*. NotFound; Conflict while it runs or another command is at it."""
+        engine = self._engine
+        try:
+            with records.lock(engine.paths, container.id):
+                state = _settled(engine, container).state
+                files.ensure_dir(engine.paths.container_run(container.id))
+                claimed = state.replace(monitor_pid=self._pid, monitor_start=lifetime.start_time(self._pid))
+                records.write_state(engine.paths, container.id, claimed)
+                self._ours.send(frames.encode(frames.BEGIN, container.id.encode()))
+        except FileNotFoundError as exc:
+            raise NotFound(f"No such container: {container.name}") from exc
+        except BrokenPipeError as exc:
+            raise PierError("the container's monitor was killed before the container began", hint="try again") from exc
+        return self._session.relay(engine, self._ours.detach())
+
+    def abandon(self) -> None:
+        """The monitor ends without having done anything. No effect after `start`."""
+        if self._ours.fileno() >= 0:
+            self._ours.close()
+            os.waitpid(self._pid, 0)
 
 
 def _settled(engine: Engine, container: Container) -> Container:
@@ -113,10 +151,10 @@ def _settled(engine: Engine, container: Container) -> Container:
 def _await_change(state: ContainerState) -> None:
     """The monitor has ended, or a moment has passed in which it may have written something."""
     try:
-        pidfd = process.open_pidfd(state.monitor_pid, state.monitor_start)
+        pidfd = lifetime.open_pidfd(state.monitor_pid, state.monitor_start)
     except ProcessLookupError:
         return
     try:
-        process.wait_for_exit(pidfd, _MOMENT_SECONDS)
+        lifetime.wait_for_exit(pidfd, _MOMENT_SECONDS)
     finally:
         os.close(pidfd)

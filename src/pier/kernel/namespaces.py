@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 
 from pier.kernel import libc
 
@@ -46,17 +47,6 @@ def setns(fd: int, flags: int = 0) -> None:
     libc.check(_setns(fd, flags))
 
 
-class _CloneArguments(ctypes.Structure):
-    """struct clone_args of <linux/sched.h>."""
-
-    _fields_ = [
-        (name, ctypes.c_uint64)
-        for name in (
-            "flags pidfd child_tid parent_tid exit_signal stack stack_size tls set_tid set_tid_size cgroup".split()
-        )
-    ]
-
-
 def clone(flags: int, cgroup: str = "") -> tuple[int, int]:
     """fork(2) into new namespaces and, when named, a version 2 *cgroup*: (pid, pidfd); (0, -1) in the child.
 
@@ -74,12 +64,11 @@ def clone(flags: int, cgroup: str = "") -> tuple[int, int]:
 def _clone_into(flags: int, cgroup: str, pidfd: ctypes.c_int) -> int:
     folder = os.open(cgroup, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        arguments = _CloneArguments(
-            flags=flags | CLONE_PIDFD | _CLONE_INTO_CGROUP,
-            pidfd=ctypes.addressof(pidfd),
-            exit_signal=_SIGCHLD,
-            cgroup=folder,
-        )
-        return libc.syscall(_SYS_CLONE3, ctypes.addressof(arguments), ctypes.sizeof(arguments))
+        # struct clone_args of <linux/sched.h>: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size,
+        # tls, set_tid, set_tid_size, cgroup
+        wanted = flags | CLONE_PIDFD | _CLONE_INTO_CGROUP
+        packed = struct.pack("11Q", wanted, ctypes.addressof(pidfd), 0, 0, _SIGCHLD, 0, 0, 0, 0, 0, folder)
+        arguments = ctypes.create_string_buffer(packed, len(packed))
+        return libc.syscall(_SYS_CLONE3, ctypes.addressof(arguments), len(packed))
     finally:
         os.close(folder)

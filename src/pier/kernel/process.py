@@ -1,16 +1,12 @@
-"""Processes: identity across pid reuse, pidfds, prctl(2), limits. Knows nothing of containers."""
+"""What a process may set about itself: prctl(2), limits, fds, its command line. Knows nothing of containers."""
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
 import ctypes
 import errno
 import os
-import select
 
 from pier.kernel import libc
-from pier.kernel.lifetime import is_alive as is_alive
-from pier.kernel.lifetime import start_time as start_time
 
 # <linux/prctl.h>
 PR_SET_PDEATHSIG = 1
@@ -105,29 +101,3 @@ def close_range_on_exec(first: int) -> None:
 def close_range_now(first: int) -> None:
     """Close every fd from *first* up."""
     os.closerange(first, 65536)
-
-
-def open_pidfd(pid: int, started: int) -> int:
-    """A pidfd of exactly that process. ProcessLookupError when it has ended, whoever has its number now."""
-    fd = os.pidfd_open(pid)
-    if start_time(pid) != started:
-        os.close(fd)
-        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
-    return fd
-
-
-def wait_for_exit(pidfd: int, seconds: float | None) -> bool:
-    """Whether the process behind *pidfd* ended within *seconds* (None: for ever). Need not be a child."""
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(None if seconds is None else max(0, int(seconds * 1000))))
-
-
-def send_signal(pidfd: int, signal: int) -> None:
-    """pidfd_send_signal(2)."""
-    _signal.pidfd_send_signal(pidfd, signal)
-
-
-def exit_code(status: int) -> int:
-    """Shell's exit code of a wait status: 128 + signal for a killed process."""
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)

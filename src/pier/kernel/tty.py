@@ -7,25 +7,22 @@ import os
 import struct
 import termios
 
-from pier.kernel import libc
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-# <asm-generic/ioctls.h>; `termios` names neither
+# <asm-generic/ioctls.h>; `termios` names none of them
 _TIOCGPTN = 0x80045430
+_TIOCSPTLCK = 0x40045431
 _TIOCGPTPEER = 0x5441
-
-_unlockpt = libc.function("unlockpt", libc.c_int)
 
 
 def open_pty(ptmx: str) -> tuple[int, int, str]:
     """(master, slave, name of the slave below its devpts) of a new terminal of the devpts that *ptmx* belongs to."""
     master = os.open(ptmx, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     try:
-        libc.check(_unlockpt(master))
+        fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
         slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
         number = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, b"\0\0\0\0"))[0]
     except BaseException:

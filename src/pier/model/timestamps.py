@@ -38,9 +38,14 @@ def _split_zone(text: str) -> tuple[str, int]:
     return text, 0
 
 
+def _days(year: int, month: int) -> int:
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return 29 if month == 2 and leap else (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]
+
+
 def _epoch_seconds(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
     """The proleptic Gregorian calendar, counted from 1970."""
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
+    if not (1 <= month <= 12 and 1 <= day <= _days(year, month) and hour < 24 and minute < 60 and second < 61):
         raise ValueError("no such time")
     shifted = year - (month <= 2)
     era = shifted // 400

@@ -1,7 +1,7 @@
 """What the monitor and its clients say to each other on a stream: one letter, four bytes of length, the payload. Pure.
 
-To the monitor: input, end of input, resize (rows, columns), signal, stop (the user wants it down: no restart).
-From it: the container's output, "started" or "failed" once, "exited" at the end.
+To the monitor: begin (which container; once), input, end of input, resize (rows, columns), signal, stop (the user wants
+it down: no restart). From it: the container's output, "started" or "failed" once, "exited" at the end.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 
 ATTACH = b"a"
+BEGIN = b"b"
 INPUT = b"i"
 INPUT_END = b"e"
 RESIZE = b"w"
@@ -19,6 +20,8 @@ STDOUT = b"o"
 STDERR = b"r"
 STARTED = b"s"
 FAILED = b"f"
+WARNING = b"n"
+NOTE = b"d"
 EXITED = b"x"
 
 HEADER_BYTES = 5
@@ -36,6 +39,11 @@ def encode_size(rows: int, columns: int) -> bytes:
 def decode_size(payload: bytes) -> tuple[int, int]:
     rows, columns = struct.unpack(">HH", payload)
     return rows, columns
+
+
+def payload_bytes(header: bytes) -> int:
+    """The length that a frame's header announces."""
+    return int(struct.unpack(">cI", header)[1])
 
 
 class Decoder:

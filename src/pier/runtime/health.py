@@ -7,7 +7,7 @@ import os
 import time
 
 from pier.errors import PierError
-from pier.kernel import process, signals
+from pier.kernel import lifetime, signals
 from pier.model import timestamps
 from pier.model.container import Health, HealthProbe
 from pier.runtime import loop as events
@@ -146,7 +146,7 @@ class _Probe:
         _, status = os.waitpid(self._pid, 0)
         self._read(self._pipe, 0)
         self._timer.cancel()
-        self._finish(process.exit_code(status))
+        self._finish(lifetime.exit_code(status))
 
     def _expire(self) -> None:
         self._kill()
@@ -154,7 +154,7 @@ class _Probe:
         self._finish(TIMED_OUT)
 
     def _kill(self) -> None:
-        process.send_signal(self._pidfd, signals.SIGKILL)
+        lifetime.send_signal(self._pidfd, signals.SIGKILL)
         os.waitpid(self._pid, 0)
 
     def _close(self) -> None:

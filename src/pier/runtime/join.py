@@ -6,7 +6,7 @@ import errno
 import os
 
 from pier.errors import Bug, Conflict, PierError
-from pier.kernel import cgroup, fs, namespaces, process, tty
+from pier.kernel import cgroup, fs, lifetime, namespaces, process, tty
 from pier.model.record import Record
 from pier.runtime import handshake, program
 
@@ -49,7 +49,7 @@ def spawn(target: Target, wanted: Program, stdio: tuple[int, int, int], *, termi
     Conflict when the container is gone; CommandNotFound, NotExecutable, Invalid as for a first process.
     """
     try:
-        pidfd = process.open_pidfd(target.pid, target.started)
+        pidfd = lifetime.open_pidfd(target.pid, target.started)
     except ProcessLookupError as exc:
         raise Conflict("the container is not running") from exc
     home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -85,7 +85,7 @@ def spawn(target: Target, wanted: Program, stdio: tuple[int, int, int], *, termi
 
 def _refusal(target: Target, error: OSError) -> PierError:
     # A PID namespace whose first process has ended takes no more: ESRCH from setns(2), ENOMEM from clone(2).
-    if not process.is_alive(target.pid, target.started):
+    if not lifetime.is_alive(target.pid, target.started):
         return Conflict("the container is not running", why="it ended just now")
     return PierError(f"cannot enter the container: {(error.strerror or 'failed').lower()}", why=str(error))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pier.errors import Bug, PierError
-from pier.kernel import cgroup, namespaces, process, signals
+from pier.kernel import cgroup, lifetime, namespaces, signals
 from pier.model.record import Record
 from pier.runtime import handshake, init
 
@@ -55,13 +55,13 @@ def launch(plan: Plan, stdio: tuple[int, int, int], connections: Connections) ->
     try:
         terminal = _accompany(ours, pid, connections)
     except BaseException:
-        process.send_signal(pidfd, signals.SIGKILL)
+        lifetime.send_signal(pidfd, signals.SIGKILL)
         os.close(pidfd)
         os.waitpid(pid, 0)
         raise
     finally:
         ours.close()
-    return Launched(pid=pid, pidfd=pidfd, started=process.start_time(pid), terminal=terminal)
+    return Launched(pid=pid, pidfd=pidfd, started=lifetime.start_time(pid), terminal=terminal)
 
 
 def _enter_cgroups(paths: tuple[str, ...], flags: int, socket: _socket.socket) -> None:

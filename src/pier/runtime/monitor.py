@@ -11,7 +11,7 @@ import os
 import time
 
 from pier.errors import Exhausted, PierError
-from pier.kernel import process, signals
+from pier.kernel import lifetime, process, signals
 from pier.model import jsontext
 from pier.runtime import attach, frames, handshake, launch, restart
 from pier.runtime import loop as events
@@ -21,6 +21,7 @@ from pier.runtime.streams import Streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Never
 
     from pier.model.container import ContainerSpec, Health, Healthcheck
@@ -30,21 +31,22 @@ if TYPE_CHECKING:
     from pier.runtime.plan import Plan
     from pier.runtime.services import Service
 
-WARNING = b"n"
 _FAREWELL_SECONDS = 5.0
+# The stream to the command that started the container has this number in the monitor.
+_CONTROL = 3
 
 
 class Keeper:
-    """What the monitor needs from the engine. Each start is one `prepare`, then `started` and `exited`, or `failed`."""
+    """What the monitor needs from the engine. Each start is one `prepare`, then `started` and `exited`, or `failed`.
+
+    *explain*: the command wants to be told the plan.
+    """
 
     spec: ContainerSpec
     log_path: str
     run_folder: str
     shell: tuple[str, ...]
-
-    def claim(self) -> None:
-        """The container's files name this process as its monitor."""
-        raise NotImplementedError
+    explain: bool
 
     def prepare(self) -> tuple[Plan, Connections]:
         raise NotImplementedError
@@ -86,26 +88,30 @@ def _title(keeper: Keeper) -> str:
     return f"pier: monitor of {keeper.spec.name} ({keeper.spec.id[:12]})"
 
 
-def become(keeper: Keeper, control: int, *, output: bool) -> Never:
-    """Turn this freshly forked process into the monitor. *control*: the stream to the command; *output*: it attaches."""
+def become(open_keeper: Callable[[str], Keeper], control: int, *, output: bool) -> Never:
+    """Turn this freshly forked process into the monitor of the container that the command will name over *control*.
+
+    *output*: the command attaches. Without a name, at the end of the stream, the process just ends.
+    """
     code = 1
     try:
-        _claim(keeper)
         _detach(control)
-        process.set_command_line(_title(keeper))
-        Monitor(keeper, control, output=output).run()
+        name = _await_name()
+        if name:
+            keeper = open_keeper(name)
+            process.set_command_line(_title(keeper))
+            Monitor(keeper, output=output).run()
         code = 0
     finally:
         os._exit(code)
 
 
-def _claim(keeper: Keeper) -> None:
-    """While the lock on the container is still held: it goes with the inherited fds, in `_detach`."""
-    try:
-        keeper.claim()
-    except OSError:
-        # A full disk, say. `prepare` meets it again, at a time when the command can be told.
-        return
+def _await_name() -> str:
+    """The id in the command's first frame; "" when it went away instead."""
+    header = os.read(_CONTROL, frames.HEADER_BYTES)
+    if len(header) < frames.HEADER_BYTES:
+        return ""
+    return os.read(_CONTROL, frames.payload_bytes(header)).decode()
 
 
 def _detach(control: int) -> None:
@@ -115,8 +121,8 @@ def _detach(control: int) -> None:
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for number in (0, 1, 2):
         os.dup2(null, number, inheritable=True)
-    os.dup2(control, 3, inheritable=False)
-    process.close_range_now(4)
+    os.dup2(control, _CONTROL, inheritable=False)
+    process.close_range_now(_CONTROL + 1)
     signals.ignore(signals.SIGINT)
     signals.ignore(signals.SIGHUP)
     signals.ignore(signals.SIGQUIT)
@@ -127,11 +133,11 @@ def _detach(control: int) -> None:
 class Monitor(attach.Commands):
     """One container, from its first start to its last end."""
 
-    def __init__(self, keeper: Keeper, _control: int, *, output: bool) -> None:
+    def __init__(self, keeper: Keeper, *, output: bool) -> None:
         self._keeper = keeper
         self._loop = events.Loop()
         self._server = attach.AttachServer(keeper.run_folder, self._loop, self)
-        self._starter = self._server.add(3, output=output)
+        self._starter = self._server.add(_CONTROL, output=output)
         self._log: LogWriter | None = None
         self._streams: Streams | None = None
         self._launched: Launched | None = None
@@ -158,6 +164,8 @@ class Monitor(attach.Commands):
     def _start(self) -> None:
         keeper = self._keeper
         plan, connections = keeper.prepare()
+        if keeper.explain:
+            self._starter.send(frames.encode(frames.NOTE, "\n".join(plan.describe()).encode()))
         streams = Streams(tty=plan.tty, stdin_open=plan.stdin_open)
         try:
             launched = keeper.launch(plan, streams.child_ends, connections)
@@ -179,7 +187,7 @@ class Monitor(attach.Commands):
         if check is not None and check.enabled:
             self._health = self._checker(check)
         for warning in keeper.warnings():
-            self._starter.send(frames.encode(WARNING, warning.encode()))
+            self._starter.send(frames.encode(frames.WARNING, warning.encode()))
         started = {"pid": launched.pid, "restarts": self._restarts}
         self._starter.send(frames.encode(frames.STARTED, jsontext.dumps(started).encode()))
 
@@ -206,7 +214,7 @@ class Monitor(attach.Commands):
         streams.drain()
         if self._log is not None:
             self._log.flush()
-        self._decide(process.exit_code(status))
+        self._decide(lifetime.exit_code(status))
 
     def _close_helpers(self) -> None:
         if self._health is not None:
@@ -288,7 +296,7 @@ class Monitor(attach.Commands):
 
     def signal(self, number: int) -> None:
         if self._launched is not None and 0 < number <= signals.HIGHEST:
-            process.send_signal(self._launched.pidfd, number)
+            lifetime.send_signal(self._launched.pidfd, number)
 
     def stop_requested(self) -> None:
         self._stopped_by_user = True

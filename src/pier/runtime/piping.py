@@ -6,7 +6,7 @@ import errno
 import os
 import select
 
-from pier.kernel import process, signals, tty
+from pier.kernel import lifetime, signals, tty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class _Conversation:
             self._resize()
             self._pump()
         _, status = os.waitpid(self._pid, 0)
-        return process.exit_code(status)
+        return lifetime.exit_code(status)
 
     def _pump(self) -> None:
         """Until every output has ended, or the child has and its output is drained."""

@@ -36,12 +36,16 @@ _TMPFS_CLEARS = {"exec": mount.MS_NOEXEC, "suid": mount.MS_NOSUID}
 
 
 class Root(Record):
-    """The root file system: *lower* bottom first, *upper* and *work* unless it is read-only, mounted at *target*."""
+    """The root file system: *lower* bottom first, *upper* and *work* unless it is read-only, mounted at *target*.
+
+    *volatile*: what is written need not survive a crash of the machine.
+    """
 
     lower: tuple[str, ...]
     upper: str = ""
     work: str = ""
     target: str
+    volatile: bool = False
 
 
 class BoundPath(Record):
@@ -136,7 +140,16 @@ def _namespaces(spec: ContainerSpec, join_network: str) -> int:
 def _root(root: Root, privileged: bool) -> list[op.Operation]:
     # nodev: a container may make device nodes (CAP_MKNOD) but not open them, also where no device cgroup guards them.
     flags = 0 if privileged else mount.MS_NODEV
-    return [op.MountOverlay(lower=root.lower, upper=root.upper, work=root.work, target=root.target, flags=flags)]
+    return [
+        op.MountOverlay(
+            lower=root.lower,
+            upper=root.upper,
+            work=root.work,
+            target=root.target,
+            flags=flags,
+            volatile=root.volatile,
+        )
+    ]
 
 
 def _kernel_files(spec: ContainerSpec, facts: Facts) -> list[op.Operation]:

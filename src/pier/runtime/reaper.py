@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pier.kernel import process, signals
+from pier.kernel import lifetime, process, signals
 
 _FORWARDED = tuple(
     number
@@ -29,7 +29,7 @@ def become_parent() -> None:
     while True:
         pid, status = os.wait()
         if pid == child:
-            os._exit(process.exit_code(status))
+            os._exit(lifetime.exit_code(status))
 
 
 def _forward(child: int, number: int) -> None:

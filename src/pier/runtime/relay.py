@@ -11,7 +11,6 @@ from pier.kernel import signals, tty
 from pier.model import jsontext
 from pier.model.record import Record
 from pier.runtime import frames, handshake
-from pier.runtime.monitor import WARNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ class Relay:
         proxy_signals: bool = True,
         detach_keys: bytes = DETACH_KEYS,
         warn: Callable[[str], None],
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self._fd = fd
         self._terminal = terminal
@@ -54,6 +54,7 @@ class Relay:
         self._keys = detach_keys
         self._matched = 0
         self._warn = warn
+        self._note = note
         self._decoder = frames.Decoder()
         self._inbox: list[tuple[bytes, bytes]] = []
         self._interrupts = 0
@@ -66,8 +67,8 @@ class Relay:
                 return int(jsontext.loads(payload)["pid"])
             if kind == frames.FAILED:
                 raise handshake.raised(jsontext.loads(payload))
-            if kind == WARNING:
-                self._warn(payload.decode())
+            if kind in (frames.WARNING, frames.NOTE):
+                self._say(kind, payload)
             elif kind == b"":
                 raise PierError(
                     "the container's monitor ended before the container began",
@@ -138,13 +139,18 @@ class Relay:
                 _write_all(1, payload)
             elif kind == frames.STDERR and self._output:
                 _write_all(2, payload)
-            elif kind == WARNING:
-                self._warn(payload.decode())
+            elif kind in (frames.WARNING, frames.NOTE):
+                self._say(kind, payload)
             elif kind == frames.EXITED:
                 return Ending(exit_code=int(jsontext.loads(payload)["code"]))
             elif kind == b"":
                 return Ending(exit_code=137, lost=True)
         return None
+
+    def _say(self, kind: bytes, payload: bytes) -> None:
+        tell = self._warn if kind == frames.WARNING else self._note
+        if tell is not None:
+            tell(payload.decode())
 
     def _next(self) -> tuple[bytes, bytes]:
         while not self._inbox:

@@ -97,7 +97,7 @@ def _rules(
         if not applies(entry, architecture, capabilities, kernel):
             continue
         action = _action(entry["action"], entry.get("errnoRet"))
-        for name in entry.get("names") or (entry["name"],):
+        for name in entry.get("names") or (entry.get("name"),):
             if name in numbers:
                 rules.setdefault(numbers[name], []).append((action, entry.get("args") or ()))
     return rules

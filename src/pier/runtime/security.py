@@ -124,4 +124,7 @@ def _compile(profile_path: str, machine: str, names: tuple[str, ...], kernel: tu
     except ValueError as exc:
         raise Invalid(f"the seccomp profile {profile_path} is not JSON", why=str(exc)) from exc
     tables = jsontext.loads(files.read_text(_DATA + "/syscalls.json"))
-    return seccomp.compile_profile(profile, tables, machine=machine, capabilities=names, kernel=kernel)
+    try:
+        return seccomp.compile_profile(profile, tables, machine=machine, capabilities=names, kernel=kernel)
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise Invalid(f"{profile_path} is not a seccomp profile", why=f"{type(exc).__name__}: {exc}") from exc

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from pier.kernel import fs, identity, process
+from pier.kernel import fs, identity, lifetime
 from pier.model.container import ContainerSpec, Security
 from pier.model.record import Record
 from pier.runtime import launch, plan, security
@@ -51,7 +51,7 @@ def run_step(paths: Paths, spec: StepSpec, output_fd: int) -> int:
         try:
             _, status = os.waitpid(launched.pid, 0)
         except BaseException:
-            process.send_signal(launched.pidfd, 9)
+            lifetime.send_signal(launched.pidfd, 9)
             os.waitpid(launched.pid, 0)
             raise
         finally:
@@ -59,7 +59,7 @@ def run_step(paths: Paths, spec: StepSpec, output_fd: int) -> int:
     finally:
         os.close(stdin)
         _remove_stubs(spec)
-    return process.exit_code(status)
+    return lifetime.exit_code(status)
 
 
 def _as_plan(paths: Paths, spec: StepSpec) -> plan.Plan:
@@ -81,7 +81,9 @@ def _as_plan(paths: Paths, spec: StepSpec) -> plan.Plan:
     )
     return plan.build(
         container,
-        root=plan.Root(lower=spec.layer_dirs, upper=spec.upper, work=spec.work, target=spec.mount_point),
+        root=plan.Root(
+            lower=spec.layer_dirs, upper=spec.upper, work=spec.work, target=spec.mount_point, volatile=True
+        ),
         paths=tuple(plan.BoundPath(source=s, target=t, read_only=ro) for s, t, ro in spec.binds),
         tmpfs=spec.tmpfs,
         hostname=spec.hostname,

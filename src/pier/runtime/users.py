@@ -80,7 +80,7 @@ def _find(text: str, wanted: str, *, number_field: int) -> list[str] | None:
 
 def _is_id(text: str) -> bool:
     # Docker's range. 2**32 - 1 would tell setresuid(2) to leave the ids as they are: root.
-    return text.isascii() and text.isdigit() and int(text) <= _HIGHEST_ID
+    return text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _HIGHEST_ID
 
 
 def _refuse_number(text: str) -> None:

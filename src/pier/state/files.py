@@ -133,7 +133,9 @@ def remove_tree(path: str) -> None:
     except FileNotFoundError:
         return
     try:
-        _remove_at(parent_fd, name, _Lift(parent_fd, name))
+        lift = _Lift(parent_fd, name)
+        while lift.names:
+            _remove_at(parent_fd, lift.names.pop(), lift)
     finally:
         os.close(parent_fd)
 
@@ -142,6 +144,7 @@ class _Lift:
     """Where directories go that lie too deep: beside the tree's root, to be removed from there."""
 
     def __init__(self, top_fd: int, name: str) -> None:
+        self.names = [name]
         self._top_fd = top_fd
         self._name = name
         self._count = 0
@@ -149,8 +152,11 @@ class _Lift:
     def raise_up(self, parent_fd: int, name: str) -> None:
         self._count += 1
         lifted = f"{self._name}.{os.getpid()}.{self._count}~"
-        os.rename(name, lifted, src_dir_fd=parent_fd, dst_dir_fd=self._top_fd)
-        _remove_at(self._top_fd, lifted, self)
+        try:
+            os.rename(name, lifted, src_dir_fd=parent_fd, dst_dir_fd=self._top_fd)
+        except FileNotFoundError:
+            return
+        self.names.append(lifted)
 
 
 def _remove_at(parent_fd: int, name: str, lift: _Lift, depth: int = 0) -> None:

@@ -16,7 +16,7 @@ from pier.cli.compose.prefixes import Printer
 from pier.compose import parallel, settle
 from pier.compose.follow import Follower, Window
 from pier.errors import Conflict, PierError
-from pier.kernel import process
+from pier.kernel import lifetime
 from pier.model import jsontext
 from pier.model.container import Container, ContainerSpec, ContainerState
 from pier.state.paths import Paths
@@ -110,7 +110,7 @@ def test_a_sleeping_program_is_at_rest_and_a_busy_or_dead_one_is_not() -> None:
     try:
         watches = {
             name: settle.Watch(
-                container(name, status="running", pid=child.pid, pid_start=process.start_time(child.pid))
+                container(name, status="running", pid=child.pid, pid_start=lifetime.start_time(child.pid))
             )
             for name, child in (("sleeper", sleeper), ("busy", busy))
         }

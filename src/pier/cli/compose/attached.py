@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ _INTERRUPTED = 130
 def attached(context: Context, arguments: Arguments, prepared: Prepared) -> int:
     """Bring the project up and stay; the exit code is what `--exit-code-from` and the aborts say."""
     watcher = Watcher(context, arguments, prepared)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         watcher.bring_up()
         return watcher.stay()

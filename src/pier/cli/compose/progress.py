@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,6 +13,7 @@ _MARKS = {"working": "⠿", "done": "✔", "warning": "!", "error": "✘"}
 _COLOURS = {"working": "", "done": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m"}
 _DETAIL_SECONDS = 20.0
 _HIGHEST_BLOCK = 20
+_COLUMNS = 80
 
 
 class Progress:
@@ -79,8 +81,15 @@ class Progress:
         mark = _MARKS[row.state]
         if self.colours and _COLOURS[row.state]:
             mark = f"{_COLOURS[row.state]}{mark}\x1b[0m"
-        text = row.detail or row.text
-        return f" {mark} {row.subject:<{width}}  {text:<10} {self._taken[row.subject]:.1f}s"
+        text = f"{row.subject:<{width}}  {row.detail or row.text:<10} {self._taken[row.subject]:.1f}s"
+        return f" {mark} {text[: self._columns() - 4]}"
+
+    def _columns(self) -> int:
+        """A line that wrapped would put every later cursor movement off by one."""
+        try:
+            return os.get_terminal_size(self.stream.fileno()).columns or _COLUMNS
+        except (OSError, ValueError):
+            return _COLUMNS
 
     def _write(self, text: str) -> None:
         self.stream.write(text)

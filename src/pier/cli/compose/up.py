@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pier.cli.compose.images import Wishes, provide
 from pier.cli.options import Command, flag, refused, value, values
 from pier.compose import observe, plan
+from pier.compose.advice import advice
 from pier.compose.awaiting import Awaiting
 from pier.compose.execute import Executor, gather
 from pier.compose.project import no_such_service
@@ -49,7 +50,7 @@ def up(context: Context, arguments: Arguments) -> int:
     executor.run(prepared.operations)
     if arguments.flag("no-start"):
         return 0
-    awaiting = Awaiting(context.engine, prepared.project, context.progress.show)
+    awaiting = Awaiting(context.engine, prepared.project, context.progress.show, began=executor.began)
     if arguments.flag("wait"):
         awaiting.until_ready(containers(context, prepared), float(arguments.number("wait-timeout") or 0))
     awaiting.notice_deaths(executor.started, _WATCH_SECONDS)
@@ -79,6 +80,8 @@ def prepare(context: Context, arguments: Arguments, *, start: bool) -> Prepared 
         pull=arguments.text("pull") or "policy",
         quiet=arguments.flag("quiet-pull"),
     )
+    for warning in advice(project):
+        context.session.warn(warning)
     if context.dry_run:
         _print_plan(context, project, services, options)
         return None
