@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import os
 
-from pier.cli.options import Option, flag, refused, value, values
+from pier.cli import limitoptions
 from pier.engine.request import CreateRequest
-from pier.errors import Invalid, NotFound
-from pier.model.container import Healthcheck, Mount, NetworkAttachment, Resources, RestartPolicy, Security, Ulimit
+from pier.errors import Invalid, NotFound, Unsupported
+from pier.kernel.process import RLIMITS
+from pier.model.container import (
+    Healthcheck,
+    LogPolicy,
+    Mount,
+    NetworkAttachment,
+    Resources,
+    RestartPolicy,
+    Security,
+    Ulimit,
+)
 from pier.model.mounts import parse_mount, parse_volume
 from pier.model.ports import parse_expose, parse_publish
 from pier.state import files
@@ -19,85 +29,17 @@ if TYPE_CHECKING:
     from pier.cli.options import Arguments
     from pier.model.ports import PortBinding
 
-_LATER = "pier does not have it yet"
 _RESTARTS = ("no", "always", "on-failure", "unless-stopped")
-
-OPTIONS: tuple[Option, ...] = (
-    values("add-host", help="Add a custom host-to-IP mapping (host:ip)"),
-    values("cap-add", help="Add Linux capabilities"),
-    values("cap-drop", help="Drop Linux capabilities"),
-    value("cidfile", help="Write the container ID to the file"),
-    values("dns", help="Set custom DNS servers"),
-    values("dns-option", help="Set DNS options"),
-    values("dns-search", help="Set custom DNS search domains"),
-    value("domainname", help="Container NIS domain name"),
-    value("entrypoint", help="Overwrite the default ENTRYPOINT of the image"),
-    values("env", "e", "Set environment variables"),
-    values("env-file", help="Read in a file of environment variables"),
-    values("expose", help="Expose a port or a range of ports"),
-    values("group-add", help="Add additional groups to join"),
-    value("health-cmd", help="Command to run to check health"),
-    value("health-interval", help="Time between running the check", kind="duration"),
-    value("health-retries", help="Consecutive failures needed to report unhealthy", kind="int"),
-    value("health-start-interval", help="Time between running the check during the start period", kind="duration"),
-    value("health-start-period", help="Start period before failures count", kind="duration"),
-    value("health-timeout", help="Maximum time to allow one check to run", kind="duration"),
-    value("hostname", "h", "Container host name"),
-    flag("init", help="Run an init inside the container that forwards signals and reaps processes"),
-    flag("interactive", "i", "Keep STDIN open even if not attached"),
-    values("label", "l", "Set meta data on a container"),
-    values("label-file", help="Read in a line delimited file of labels"),
-    value("mac-address", help="Container MAC address"),
-    values("mount", help="Attach a filesystem mount to the container"),
-    value("name", help="Assign a name to the container"),
-    values("network", help="Connect a container to a network"),
-    values("network-alias", help="Add network-scoped alias for the container"),
-    value("ip", help="IPv4 address on the network"),
-    flag("no-healthcheck", help="Disable any container-specified HEALTHCHECK"),
-    value("oom-score-adj", help="Tune host's OOM preferences (-1000 to 1000)", kind="int"),
-    value("platform", help="Set platform if the image is to be pulled"),
-    flag("privileged", help="Give extended privileges to this container"),
-    values("publish", "p", "Publish a container's port(s) to the host"),
-    flag("publish-all", "P", "Publish all exposed ports to random ports"),
-    value("pull", help="Pull image before creating (always, missing, never)", default="missing"),
-    flag("quiet", "q", "Suppress the pull output"),
-    flag("read-only", help="Mount the container's root filesystem as read only"),
-    value("recipes", help="Assemble well-known images where no registry answers (auto, never, only)"),
-    value("restart", help="Restart policy to apply when a container exits", default="no"),
-    flag("rm", help="Automatically remove the container and its anonymous volumes when it exits"),
-    values("security-opt", help="Security options: no-new-privileges, seccomp=FILE or seccomp=unconfined"),
-    value("runtime", help="Runtime to use for this container: pier, crun, runc or a path", default="pier"),
-    value("shm-size", help="Size of /dev/shm", kind="bytes"),
-    value("stop-signal", help="Signal to stop the container"),
-    value("stop-timeout", help="Timeout (in seconds) to stop a container", kind="int"),
-    values("sysctl", help="Sysctl options", kind="map"),
-    values("tmpfs", help="Mount a tmpfs directory"),
-    flag("tty", "t", "Allocate a pseudo-TTY"),
-    values("ulimit", help="Ulimit options"),
-    value("user", "u", "Username or UID (format: <name|uid>[:<group|gid>])"),
-    values("volume", "v", "Bind mount a volume"),
-    values("volumes-from", help="Mount volumes from the specified container(s)"),
-    value("workdir", "w", "Working directory inside the container"),
-    *(
-        refused(name, _LATER)
-        for name in (
-            "annotation", "attach", "blkio-weight", "blkio-weight-device", "cgroup-parent", "cgroupns", "cpu-count",
-            "cpu-percent", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime", "cpu-shares", "cpus",
-            "cpuset-cpus", "cpuset-mems", "device", "device-cgroup-rule", "device-read-bps", "device-read-iops",
-            "device-write-bps", "device-write-iops", "gpus", "ip6", "ipc", "isolation", "kernel-memory", "link",
-            "link-local-ip", "log-driver", "log-opt", "memory", "memory-reservation", "memory-swap",
-            "memory-swappiness", "pid", "pids-limit", "storage-opt", "userns", "uts", "volume-driver",
-        )
-    ),
-    refused("disable-content-trust", _LATER, kind="bool"),
-    refused("oom-kill-disable", _LATER, kind="bool"),
-)  # fmt: skip
+_STREAMS = ("stdin", "stdout", "stderr")
+_LOG_DRIVERS = ("json-file", "none")
+_NETWORK_FIELDS = ("name", "alias", "ip", "mac-address")
 
 
 def request(arguments: Arguments, environ: Mapping[str, str]) -> CreateRequest:
     """The request that the words of `run` or `create` make. Invalid names the option that cannot be meant."""
     image, *command = arguments.positionals
     mode, networks = _networks(arguments)
+    _check_namespaces(arguments)
     return CreateRequest(
         image=image,
         name=arguments.text("name").removeprefix("/"),
@@ -111,6 +53,7 @@ def request(arguments: Arguments, environ: Mapping[str, str]) -> CreateRequest:
         tty=arguments.flag("tty"),
         stdin_open=arguments.flag("interactive"),
         stdin_once=arguments.flag("interactive"),
+        attached=attached(arguments),
         init=arguments.flag("init"),
         runtime="" if arguments.text("runtime") == "pier" else arguments.text("runtime"),
         auto_remove=arguments.flag("rm"),
@@ -134,10 +77,84 @@ def request(arguments: Arguments, environ: Mapping[str, str]) -> CreateRequest:
         shm_bytes=arguments.number("shm-size") or 0,
         resources=Resources(
             oom_score_adj=arguments.number("oom-score-adj") or 0,
+            memory_swappiness=int(arguments.text("memory-swappiness")),
+            oom_kill_disable=arguments.flag("oom-kill-disable"),
             ulimits=tuple(parse_ulimit(text) for text in arguments.texts("ulimit")),
+            **dict(limitoptions.given(arguments)),
         ),
         security=_security(arguments),
+        pid_mode=arguments.text("pid"),
+        ipc_mode=arguments.text("ipc"),
+        uts_mode=arguments.text("uts"),
+        annotations=arguments.pairs("annotation"),
+        log=log_policy(arguments.text("log-driver"), arguments.pairs("log-opt")),
     )
+
+
+def _check_namespaces(arguments: Arguments) -> None:
+    """Invalid or Unsupported for a namespace or a default that pier cannot give."""
+    for name in ("pid", "uts"):
+        text = arguments.text(name)
+        if text not in ("", "host") and not (name == "pid" and text.startswith("container:")):
+            raise Invalid(f"--{name}: invalid {name.upper()} mode", hint="host" if name == "uts" else "host or container:NAME")
+    ipc = arguments.text("ipc")
+    if ipc not in ("", "none", "private", "shareable", "host") and not ipc.startswith("container:"):
+        raise Invalid(f"--ipc: invalid IPC mode: {ipc}", hint="private, shareable, none, host or container:NAME")
+    for name, only, why in (
+        ("userns", "host", "all containers of a user share one user namespace"),
+        ("cgroupns", "private", "a container sees its own control groups only"),
+        ("volume-driver", "local", "pier keeps volumes in folders of its store"),
+    ):
+        text = arguments.text(name)
+        if text not in ("", only):
+            raise Unsupported(f"--{name} {text}: not supported", why=why, hint=f"--{name} {only}, or leave it out")
+    if not arguments.flag("disable-content-trust"):
+        raise Unsupported("--disable-content-trust=false: not supported", why="pier verifies digests, not signatures")
+
+
+def attached(arguments: Arguments) -> tuple[str, ...]:
+    """The streams that --attach names, in lower case."""
+    found = tuple(text.lower() for text in arguments.texts("attach"))
+    for name in found:
+        if name not in _STREAMS:
+            raise Invalid(f'invalid argument "{name}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR')
+    return found
+
+
+def log_policy(driver: str, options: Mapping[str, str]) -> LogPolicy:
+    """The log driver and its options. Unsupported names the driver or the option that pier does not have."""
+    driver = driver or "json-file"
+    if driver not in _LOG_DRIVERS:
+        raise Unsupported(
+            f"--log-driver {driver}: not supported",
+            why="pier writes a container's output to one file in Docker's json-file format",
+            hint="--log-driver json-file, or none",
+        )
+    size, count = 0, 1
+    for name, text in options.items():
+        if driver == "none" or name not in ("max-size", "max-file", "compress", "mode"):
+            raise Unsupported(f"unknown log opt '{name}' for {driver} log driver", hint="max-size and max-file are known")
+        if name == "max-size":
+            size = _log_bytes(text)
+        elif name == "max-file":
+            if not text.isdigit() or int(text) < 1:
+                raise Invalid(f"invalid value for max-file: {text}", why="max-file cannot be less than 1")
+            count = int(text)
+        elif (name, text) not in (("compress", "false"), ("mode", "blocking")):
+            raise Unsupported(f"log opt {name}={text}: not supported", hint="leave it out")
+    return LogPolicy(driver=driver, max_size=size, max_files=count)
+
+
+def _log_bytes(text: str) -> int:
+    from pier.model import quantities
+
+    try:
+        size = quantities.parse_bytes(text)
+    except ValueError as exc:
+        raise Invalid(f"invalid value for max-size: {exc}", hint="such as 10m") from exc
+    if size == 0:
+        raise Invalid("invalid value for max-size: max-size must be a positive number")
+    return max(size, 0)
 
 
 def _entrypoint(arguments: Arguments) -> tuple[str, ...] | None:
@@ -202,16 +219,46 @@ def _networks(arguments: Arguments) -> tuple[str, tuple[NetworkAttachment, ...]]
             raise Invalid(f"--network-alias and --ip have no meaning with --network {names[0]}")
         return names[0], ()
     attachments = []
-    for name in names:
-        if name in ("host", "none") or name.startswith("container:"):
+    for number, name in enumerate(names):
+        found = _network(name)
+        if found.network in ("host", "none") or found.network.startswith("container:"):
             raise Invalid(f"--network {name} cannot be combined with other networks")
-        if "=" in name:
-            raise Invalid(f"--network {name}: the long form is not supported", hint="--network NAME --network-alias A")
-        attachments.append(
-            NetworkAttachment(network="bridge" if name == "default" else name, aliases=aliases, ip=ip, mac=mac)
-        )
-        ip = mac = ""
+        if number == 0:
+            # The older, single options mean the first network, as in Docker.
+            for text, option, taken in ((ip, "ip", found.ip), (mac, "mac-address", found.mac)):
+                if text and taken:
+                    raise Invalid(f"conflicting options: cannot specify both --{option} and per-network {option}")
+            if aliases and found.aliases:
+                raise Invalid("conflicting options: cannot specify both --network-alias and per-network alias")
+            found = found.replace(aliases=aliases or found.aliases, ip=ip or found.ip, mac=mac or found.mac)
+        if any(other.network == found.network for other in attachments):
+            raise Invalid(f'network "{found.network}" is specified multiple times')
+        attachments.append(found)
     return "bridge", tuple(attachments)
+
+
+def _network(text: str) -> NetworkAttachment:
+    """`NAME`, or `name=NAME,alias=A,ip=ADDRESS,mac-address=MAC`."""
+    if "=" not in text:
+        return NetworkAttachment(network="bridge" if text == "default" else text)
+    fields: dict[str, list[str]] = {}
+    for word in text.split(","):
+        name, separator, setting = word.partition("=")
+        name = name.strip().lower()
+        if not separator:
+            raise Invalid(f"invalid field {word!r} in --network {text}", hint="name=NAME,alias=ALIAS,ip=ADDRESS")
+        if name not in _NETWORK_FIELDS:
+            raise Unsupported(f"--network {text}: pier has no {name}", hint=", ".join(_NETWORK_FIELDS) + " are known")
+        fields.setdefault(name, []).append(setting)
+    if not fields.get("name"):
+        raise Invalid("network name is required", why=f"in --network {text}")
+    network = fields["name"][-1]
+    return NetworkAttachment(
+        network="bridge" if network == "default" else network,
+        aliases=tuple(fields.get("alias", ())),
+        ip=fields.get("ip", [""])[-1],
+        mac=fields.get("mac-address", [""])[-1],
+    )
 
 
 def _ports(arguments: Arguments) -> tuple[PortBinding, ...]:
@@ -219,13 +266,20 @@ def _ports(arguments: Arguments) -> tuple[PortBinding, ...]:
 
 
 def _restart(arguments: Arguments) -> RestartPolicy:
-    name, _, count = arguments.text("restart").partition(":")
+    policy = parse_restart(arguments.text("restart"))
+    if policy.name != "no" and arguments.flag("rm"):
+        raise Invalid("conflicting options: cannot specify both --restart and --rm")
+    return policy
+
+
+def parse_restart(text: str) -> RestartPolicy:
+    """`no`, `always`, `unless-stopped`, `on-failure` or `on-failure:3`."""
+    name, _, count = text.partition(":")
+    name = name or "no"
     if name not in _RESTARTS:
         raise Invalid(f"invalid restart policy: unknown policy '{name}'", hint=f"one of {', '.join(_RESTARTS)}")
     if count and (name != "on-failure" or not count.isdigit()):
-        raise Invalid(f"invalid restart policy: {arguments.text('restart')}", hint="on-failure:3 sets a maximum")
-    if name != "no" and arguments.flag("rm"):
-        raise Invalid("conflicting options: cannot specify both --restart and --rm")
+        raise Invalid(f"invalid restart policy: {text}", hint="on-failure:3 sets a maximum")
     return RestartPolicy(name=name, maximum=int(count or 0))
 
 
@@ -245,6 +299,10 @@ def parse_ulimit(text: str) -> Ulimit:
     """`nofile=1024:2048`; one number means both."""
     name, separator, limits = text.partition("=")
     soft, _, hard = limits.partition(":")
+    if separator and name not in RLIMITS:
+        raise Invalid(f"invalid ulimit type: {name}", hint="one of " + ", ".join(RLIMITS))
+    if separator and hard.lstrip("-").isdigit() and soft.lstrip("-").isdigit() and -1 < int(hard) < int(soft):
+        raise Invalid(f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")
     try:
         return Ulimit(name=name, soft=int(soft), hard=int(hard or soft))
     except ValueError as exc:
@@ -267,10 +325,20 @@ def _security(arguments: Arguments) -> Security:
         privileged=arguments.flag("privileged"),
         no_new_privileges=no_new_privileges,
         seccomp=seccomp,
+        devices=arguments.texts("device"),
         group_add=arguments.texts("group-add"),
         sysctls=arguments.pairs("sysctl"),
         read_only=arguments.flag("read-only"),
     )
+
+
+def remarks(arguments: Arguments) -> list[str]:
+    """What is accepted and has no effect here, to be said."""
+    said = []
+    for text in arguments.texts("volume"):
+        if {"z", "Z"} & set(text.rpartition(":")[2].split(",")) and text.count(":") > 1:
+            said.append(f"-v {text}: the SELinux label z or Z is ignored")
+    return said
 
 
 def _mounts(arguments: Arguments) -> tuple[Mount, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pier.cli import createoptions
+from pier.cli import createflags, createoptions
 from pier.cli.options import Command, flag, value
 from pier.errors import Conflict, Invalid, NotFound, PierError
 
@@ -28,8 +28,11 @@ def run(session: Session, arguments: Arguments) -> int:
     detached = arguments.flag("detach")
     if detached and arguments.flag("rm") and arguments.text("restart") != "no":
         raise Invalid("conflicting options: cannot specify both --restart and --rm")
+    if detached and arguments.texts("attach"):
+        raise Invalid("conflicting options: cannot specify both --attach and --detach")
     wanted = createoptions.request(arguments, session.environ)
-    if wanted.tty and wanted.stdin_open and not detached and not os.isatty(0):
+    streams = wanted.attached or ("stdin", "stdout", "stderr")
+    if wanted.tty and wanted.stdin_open and not detached and "stdin" in streams and not os.isatty(0):
         raise PierError(
             "the input device is not a TTY",
             why="-t asks for a terminal, but standard input is a pipe or a file",
@@ -38,12 +41,15 @@ def run(session: Session, arguments: Arguments) -> int:
     keys = _detach_keys(arguments)
     if detached:
         wanted = wanted.replace(stdin_once=False)
+    for remark in createoptions.remarks(arguments):
+        session.warn(remark)
     engine = session.engine
     image = _image(session, arguments, engine)
     connection = starting.Session(
         terminal=wanted.tty and not detached and os.isatty(0),
-        stdin=wanted.stdin_open and not detached,
+        stdin=wanted.stdin_open and not detached and "stdin" in streams,
         output=not detached,
+        shown=tuple(name for name in streams if name != "stdin"),
         proxy_signals=arguments.flag("sig-proxy"),
         detach_keys=keys,
     )
@@ -64,6 +70,10 @@ def run(session: Session, arguments: Arguments) -> int:
         if detached:
             sys.stdout.write(container.id + "\n")
             return 0
+        if not connection.shown:
+            # As Docker: whoever attaches to no output is told what runs.
+            sys.stdout.write(container.id + "\n")
+            sys.stdout.flush()
         ending = relay.run()
     finally:
         relay.close()
@@ -143,7 +153,7 @@ RUN = Command(
     run=run,
     usage="[OPTIONS] IMAGE [COMMAND] [ARG...]",
     options=(
-        *createoptions.OPTIONS,
+        *createflags.OPTIONS,
         flag("detach", "d", "Run container in background and print container ID"),
         value("detach-keys", help="Override the key sequence for detaching a container"),
         flag("sig-proxy", help="Proxy received signals to the process", default=True),
@@ -156,7 +166,7 @@ RUN = Command(
 CREATE = Command(
     run=create,
     usage="[OPTIONS] IMAGE [COMMAND] [ARG...]",
-    options=createoptions.OPTIONS,
+    options=createflags.OPTIONS,
     arguments=(1, None),
     interspersed=False,
     failure=_FAILURE,

@@ -33,12 +33,14 @@ class Session:
         output: bool = False,
         proxy_signals: bool = True,
         detach_keys: bytes = b"\x10\x11",
+        shown: tuple[str, ...] = ("stdout", "stderr"),
     ) -> None:
         self.terminal = terminal
         self.stdin = stdin
         self.output = output
         self.proxy_signals = proxy_signals
         self.detach_keys = detach_keys
+        self.shown = shown
 
     def relay(self, engine: Engine, fd: int) -> Relay:
         return Relay(
@@ -48,6 +50,7 @@ class Session:
             output=self.output,
             proxy_signals=self.proxy_signals,
             detach_keys=self.detach_keys,
+            shown=self.shown,
             warn=engine.warn,
             note=engine.note,
         )

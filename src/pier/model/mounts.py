@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from pier.errors import Invalid
+from pier.errors import Invalid, Unsupported
+from pier.model import quantities
 from pier.model.container import Mount
 
 _PROPAGATIONS = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
@@ -56,12 +57,18 @@ def _target(text: str, target: str) -> str:
 def parse_mount(text: str) -> Mount:
     """`type=bind,source=/host,target=/in,readonly` and its kin. Invalid names the field."""
     fields: dict[str, str] = {}
-    for word in text.split(","):
+    labels: dict[str, str] = {}
+    for word in _split(text):
         name, separator, setting = word.partition("=")
+        name = name.strip().lower()
         name = {"src": "source", "destination": "target", "dst": "target", "ro": "readonly"}.get(name, name)
-        if not separator and name not in ("readonly", "volume-nocopy"):
+        if not separator and name not in ("readonly", "volume-nocopy", "bind-nonrecursive"):
             raise Invalid(f"invalid field '{word}' must be a key=value pair", why=f"in --mount {text}")
-        fields[name] = setting if separator else "true"
+        if name == "volume-label":
+            labels[setting.partition("=")[0]] = setting.partition("=")[2]
+        else:
+            fields[name] = setting if separator else "true"
+    fields.pop("consistency", None)
     kind = fields.pop("type", "volume")
     target = fields.pop("target", "")
     if not target:
@@ -71,14 +78,37 @@ def parse_mount(text: str) -> Mount:
     if kind == "bind":
         mount = _bind(source, target, fields, text)
     elif kind == "volume":
-        mount = _volume(source, target, fields, text)
+        mount = _volume(source, target, fields, text).replace(labels=labels)
     elif kind == "tmpfs":
         mount = _tmpfs(source, target, fields, text)
+    elif kind in ("image", "npipe", "cluster"):
+        raise Unsupported(f"--mount type={kind}: not supported", hint=f"one of {', '.join(_KINDS)}")
     else:
         raise Invalid(f"unknown mount type '{kind}'", hint=f"one of {', '.join(_KINDS)}")
-    if fields:
-        raise Invalid(f"unexpected key '{next(iter(fields))}' in --mount {text}")
+    if labels and kind != "volume":
+        raise Invalid(f"cannot mix 'volume-*' options with mount type '{kind}'")
+    for name in fields:
+        owner = name.partition("-")[0]
+        if owner in _KINDS and owner != kind:
+            raise Invalid(f"cannot mix '{owner}-*' options with mount type '{kind}'")
+        raise Invalid(f"unexpected key '{name}' in '{name}={fields[name]}'", why=f"in --mount {text}")
     return mount.replace(read_only=read_only)
+
+
+def _split(text: str) -> list[str]:
+    """The comma-separated words of *text*; quotes keep commas together (RFC 4180), a doubled quote is one."""
+    words, word, quoted = [], "", False
+    for index, letter in enumerate(text):
+        if letter == '"':
+            quoted = not quoted
+            if quoted and index and text[index - 1] == '"':
+                word += letter
+        elif letter == "," and not quoted:
+            words.append(word)
+            word = ""
+        else:
+            word += letter
+    return [*words, word]
 
 
 def _bind(source: str, target: str, fields: dict[str, str], text: str) -> Mount:
@@ -87,21 +117,35 @@ def _bind(source: str, target: str, fields: dict[str, str], text: str) -> Mount:
     propagation = fields.pop("bind-propagation", "rprivate")
     if propagation not in _PROPAGATIONS:
         raise Invalid(f"invalid propagation: {propagation}", hint=f"one of {', '.join(_PROPAGATIONS)}")
-    return Mount(kind="bind", source=os.path.abspath(source), target=target, propagation=propagation)
+    recursive = not _truth(fields.pop("bind-nonrecursive", "false"), text)
+    wanted = fields.pop("bind-recursive", "enabled")
+    if wanted not in ("enabled", "disabled", "readonly", "writable"):
+        raise Invalid(f"invalid value for bind-recursive: {wanted}", hint="enabled or disabled")
+    if wanted in ("readonly", "writable"):
+        raise Unsupported(
+            f"--mount bind-recursive={wanted}: not supported",
+            why="a read-only bind is read-only below as well where the kernel can do it",
+            hint="bind-recursive=enabled or disabled",
+        )
+    return Mount(
+        kind="bind",
+        source=os.path.abspath(source),
+        target=target,
+        propagation=propagation,
+        recursive=recursive and wanted == "enabled",
+    )
 
 
 def _volume(source: str, target: str, fields: dict[str, str], text: str) -> Mount:
-    labels: dict[str, str] = {}
-    label = fields.pop("volume-label", "")
-    if label:
-        labels[label.partition("=")[0]] = label.partition("=")[2]
+    if "volume-opt" in fields:
+        raise Unsupported("--mount volume-opt: not supported", why="pier keeps volumes in folders of its store")
     return Mount(
         kind="volume",
         source=source,
         target=target,
         driver=fields.pop("volume-driver", ""),
         copy_up=not _truth(fields.pop("volume-nocopy", "false"), text),
-        labels=labels,
+        subpath=fields.pop("volume-subpath", ""),
         anonymous=not source,
     )
 
@@ -111,10 +155,20 @@ def _tmpfs(source: str, target: str, fields: dict[str, str], text: str) -> Mount
         raise Invalid("cannot use a source with type tmpfs", why=f"in --mount {text}")
     words = []
     if "tmpfs-size" in fields:
-        words.append("size=" + fields.pop("tmpfs-size"))
+        words.append(f"size={_bytes(fields.pop('tmpfs-size'), text)}")
     if "tmpfs-mode" in fields:
-        words.append("mode=" + fields.pop("tmpfs-mode"))
+        mode = fields.pop("tmpfs-mode")
+        if not mode or set(mode) - set("01234567"):
+            raise Invalid(f"invalid value for tmpfs-mode: {mode}", why=f"in --mount {text}", hint="octal, such as 1777")
+        words.append("mode=" + mode)
     return Mount(kind="tmpfs", target=target, options=tuple(words))
+
+
+def _bytes(size: str, whole: str) -> int:
+    try:
+        return quantities.parse_bytes(size)
+    except ValueError as exc:
+        raise Invalid(f"invalid value for tmpfs-size: {size}", why=f"in --mount {whole}") from exc
 
 
 def _truth(text: str, whole: str) -> bool:

@@ -41,7 +41,7 @@ def changes(before: Resources, wanted: Resources, *, unified: bool) -> tuple[Wri
     found = [
         item for item in writes(wanted, unified=unified) if present.get((item.controller, item.file)) != item.value
     ]
-    if not unified and wanted.memory > before.memory > 0:
+    if not unified and (wanted.memory > before.memory > 0 or wanted.memory < 0):
         # memory.limit_in_bytes may never exceed memory.memsw.limit_in_bytes: on the way up, the sum goes first.
         found.sort(key=lambda item: item.file != "memory.memsw.limit_in_bytes")
     return tuple(found)
@@ -53,9 +53,9 @@ def controllers(wanted: Resources) -> tuple[str, ...]:
 
 
 def swap_total(wanted: Resources) -> int:
-    """Memory and swap together: Docker's default is twice the memory; -1 unlimited, 0 for no limit asked."""
+    """Memory and swap together: Docker's default is twice the memory; -1 unlimited, 0 where no limit was asked for."""
     if wanted.memory <= 0:
-        return 0
+        return wanted.memory
     return wanted.memory_swap or 2 * wanted.memory
 
 
@@ -105,7 +105,7 @@ def _version_2(wanted: Resources) -> tuple[Write, ...]:
 
     if wanted.memory:
         total = swap_total(wanted)
-        put("memory", "max", wanted.memory, "memory")
+        put("memory", "max", "max" if wanted.memory < 0 else wanted.memory, "memory")
         put("memory", "swap.max", "max" if total == _UNLIMITED else total - wanted.memory, "memory-swap")
     if wanted.memory_reservation:
         put("memory", "low", wanted.memory_reservation, "memory-reservation")
@@ -167,15 +167,15 @@ def check(wanted: Resources, *, cpus: int) -> None:
 
 def _check_memory(wanted: Resources) -> None:
     memory, total, soft = wanted.memory, wanted.memory_swap, wanted.memory_reservation
-    if memory and memory < SMALLEST_MEMORY:
+    if 0 < memory < SMALLEST_MEMORY:
         raise Invalid("Minimum memory limit allowed is 6MB", hint="-m 6m or more")
-    if total > 0 and not memory:
+    if total > 0 and memory <= 0:
         raise Invalid("You should always set the Memory limit when using Memoryswap limit, see usage")
     if 0 < total < memory:
         raise Invalid("Minimum memoryswap limit should be larger than memory limit, see usage")
     if 0 < memory < soft:
         raise Invalid("Minimum memory limit can not be less than memory reservation limit, see usage")
-    if soft and soft < SMALLEST_MEMORY:
+    if 0 < soft < SMALLEST_MEMORY:
         raise Invalid("Minimum memory reservation allowed is 6MB")
     if not -1 <= wanted.memory_swappiness <= 100:
         raise Invalid(f"Invalid value: {wanted.memory_swappiness}, valid memory swappiness range is 0-100")

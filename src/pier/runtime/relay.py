@@ -43,13 +43,14 @@ class Relay:
         output: bool = True,
         proxy_signals: bool = True,
         detach_keys: bytes = DETACH_KEYS,
+        shown: tuple[str, ...] = ("stdout", "stderr"),
         warn: Callable[[str], None],
         note: Callable[[str], None] | None = None,
     ) -> None:
         self._fd = fd
         self._terminal = terminal
         self._stdin = stdin
-        self._output = output
+        self._shown = shown if output else ()
         self._proxy = proxy_signals and not terminal
         self._keys = detach_keys
         self._matched = 0
@@ -135,9 +136,9 @@ class Relay:
     def _take_inbox(self) -> Ending | None:
         inbox, self._inbox = self._inbox, []
         for kind, payload in inbox:
-            if kind == frames.STDOUT and self._output:
+            if kind == frames.STDOUT and "stdout" in self._shown:
                 _write_all(1, payload)
-            elif kind == frames.STDERR and self._output:
+            elif kind == frames.STDERR and "stderr" in self._shown:
                 _write_all(2, payload)
             elif kind in (frames.WARNING, frames.NOTE):
                 self._say(kind, payload)
