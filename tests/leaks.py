@@ -117,7 +117,10 @@ def _foreign_bridges(root: Path) -> dict[str, str]:
 def _interfaces(root: Path) -> Iterator[str]:
     foreign = _foreign_bridges(root)
     for entry in _NET.iterdir():
-        bridge = os.path.basename(os.path.realpath(entry / "master"))
+        try:
+            bridge = os.path.basename(os.path.realpath(entry / "master"))
+        except FileNotFoundError:
+            continue
         if entry.name not in foreign and bridge not in foreign:
             yield entry.name
 

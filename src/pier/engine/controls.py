@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 from pier.errors import Invalid, Unsupported
-from pier.kernel import cgroup
+from pier.kernel import cgroup, lifetime, signals
 from pier.model.record import Record
 from pier.runtime import limits
 from pier.state import files
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pier.runtime.limits import Write
 
 FOLDER = "pier"
+_DYING_SECONDS = 5.0
+_MOMENT_SECONDS = 0.005
 _COUNTED = ("memory", "cpu", "pids", "io")
 
 
@@ -139,3 +142,29 @@ def freeze(paths: tuple[str, ...], name: str) -> None:
             why="this machine offers no freezer control group that can be written",
             hint=f"pier kill -s STOP {name} stops its first process only",
         )
+
+
+def clear(paths: Iterable[str]) -> None:
+    """The groups are gone, and every process in them: those of a start whose monitor was killed are in no file."""
+    present = [path for path in paths if os.path.isdir(path)]
+    deadline = time.monotonic() + _DYING_SECONDS
+    while not cgroup.remove(present) and time.monotonic() < deadline:
+        for path in present:
+            for pid in cgroup.processes(path):
+                _kill_in(path, pid)
+        time.sleep(_MOMENT_SECONDS)
+
+
+def _kill_in(path: str, pid: int) -> None:
+    """The process is killed, if the number still means one in the group once it is held by an fd."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if pid in cgroup.processes(path):
+            lifetime.send_signal(pidfd, signals.SIGKILL)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(pidfd)

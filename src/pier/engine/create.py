@@ -290,9 +290,9 @@ def _take_name(engine: Engine, spec: ContainerSpec) -> str:
             files.create_exclusive(f"{paths.names}/{name}", spec.id)
             return name
         except FileExistsError:
-            holder = records.id_of_name(paths, name)
-            if not files.exists(paths.container(holder) + "/config.json"):
-                files.write_text(f"{paths.names}/{name}", spec.id)
+            holder = records.holder_of_name(paths, name)
+            if not holder:
+                records.replace_name(paths, name, spec.id)
                 return name
             if spec.name:
                 raise name_conflict(name, holder) from None

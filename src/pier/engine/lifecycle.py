@@ -208,11 +208,12 @@ def rename(engine: Engine, reference: str, name: str) -> Container:
         spec = records.read(paths, container.id).spec
         if spec.name == name:
             raise Invalid("Renaming a container with the same name as its current name")
-        holder = records.id_of_name(paths, name)
-        if holder and files.exists(paths.container(holder) + "/config.json"):
+        holder = records.holder_of_name(paths, name)
+        if holder:
             raise create.name_conflict(name, holder)
-        files.write_text(f"{paths.names}/{name}", spec.id)
-        records.write_spec(paths, spec.replace(name=name))
-        files.unlink_quietly(f"{paths.names}/{spec.name}")
+        with removal.trace(paths, spec.id):
+            records.replace_name(paths, name, spec.id)
+            records.write_spec(paths, spec.replace(name=name))
+            files.unlink_quietly(f"{paths.names}/{spec.name}")
     engine.record("container", "rename", container.id, name=name, oldName=container.name)
     return container.replace(spec=container.spec.replace(name=name))

@@ -62,8 +62,7 @@ def remove(engine: Engine, reference: str) -> Network:
         # Loading repairs what a killed monitor left: an address that nobody holds any more.
         if reconcile.load(engine, endpoint.container_id) is None:
             store.release(engine.paths, network.id, endpoint.container_id)
-    network = store.remove(engine.paths, reference)
-    wiring.teardown_network(network)
+    network = store.remove(engine.paths, reference, dismantle=wiring.teardown_network)
     engine.record("network", "destroy", network.id, name=network.name, type=network.driver)
     return network
 

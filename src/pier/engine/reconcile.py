@@ -89,7 +89,7 @@ def _kill(state: ContainerState) -> None:
 
 def release(engine: Engine, container: Container) -> None:
     """Addresses, cgroups and the run folder are given back. Idempotent."""
-    from pier.kernel import cgroup
+    from pier.engine import controls
     from pier.network import connect, store
     from pier.state import files
 
@@ -98,5 +98,7 @@ def release(engine: Engine, container: Container) -> None:
             if endpoint.container_id == container.id:
                 connect.detach(endpoint)
     store.release_all(engine.paths, container.id)
-    cgroup.remove(container.state.cgroups)
+    # The files name the groups only once the program runs; a monitor may have been killed before.
+    groups = controls.places(container.id, cpuset=True).paths
+    controls.clear(dict.fromkeys((*container.state.cgroups, *groups)))
     files.remove_tree(engine.paths.container_run(container.id))

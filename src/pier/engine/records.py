@@ -54,12 +54,30 @@ def id_of_name(paths: Paths, name: str) -> str:
         return ""
 
 
+def holder_of_name(paths: Paths, name: str) -> str:
+    """The id of the container that is called *name*; "" when a killed command left the name behind."""
+    holder = id_of_name(paths, name)
+    if not holder:
+        return ""
+    try:
+        spec = files.read_json(paths.container(holder) + "/config.json")
+    except FileNotFoundError:
+        return ""
+    return holder if spec["name"] == name else ""
+
+
+def replace_name(paths: Paths, name: str, container_id: str) -> None:
+    """*name* means *container_id*. The caller holds the lock on names and knows that nobody has the name."""
+    files.unlink_quietly(f"{paths.names}/{name}")
+    files.create_exclusive(f"{paths.names}/{name}", container_id)
+
+
 def resolve_id(engine: Engine, reference: str) -> str:
     """The id meant by a name, an id, or the unambiguous beginning of an id. NotFound in Docker's words; Conflict."""
     paths = engine.paths
     name = reference.removeprefix("/")
-    found = id_of_name(paths, name)
-    if found and files.exists(paths.container(found) + "/config.json"):
+    found = holder_of_name(paths, name)
+    if found:
         return found
     prefix = reference.lower()
     if prefix and all(character in "0123456789abcdef" for character in prefix):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from pier.engine import records
 from pier.kernel import lifetime
@@ -12,9 +13,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pier.engine.context import Engine
     from pier.model.container import Container
+    from pier.state.paths import Paths
 
 HALF_MADE = ".new"
 HALF_REMOVED = ".removed"
+_CLOCK_SLACK = 2.0
 
 
 def remove_files(engine: Engine, container: Container, *, volumes: bool) -> None:
@@ -38,11 +41,61 @@ def remove_files(engine: Engine, container: Container, *, volumes: bool) -> None
     engine.record("container", "destroy", container.id, name=container.name, image=container.spec.image)
 
 
+class trace:
+    """Below tmp lies something while the `with` block runs, for `sweep` to see when this process is killed in it."""
+
+    def __init__(self, paths: Paths, container_id: str) -> None:
+        self._path = f"{paths.tmp}/{container_id}.{os.getpid()}{HALF_MADE}"
+
+    def __enter__(self) -> None:
+        os.mkdir(self._path, 0o700)
+
+    def __exit__(self, *_: object) -> None:
+        os.rmdir(self._path)
+
+
 def sweep(engine: Engine) -> None:
-    """Take away what commands that were killed left half-made or half-removed."""
-    for name in files.list_dir(engine.paths.tmp):
-        if name.endswith((HALF_MADE, HALF_REMOVED)) and not lifetime.start_time(int(name.split(".")[-2])):
-            files.remove_tree(f"{engine.paths.tmp}/{name}")
+    """Take away what commands that were killed left half-made or half-removed.
+
+    Whoever takes or gives up a name has something below tmp meanwhile, so that names are looked through only then.
+    """
+    paths = engine.paths
+    left = [name for name in files.list_dir(paths.tmp) if _is_orphaned(paths, name)]
+    if not left:
+        return
+    _sweep_names(paths)
+    _sweep_networks(paths)
+    for name in left:
+        files.remove_tree(f"{paths.tmp}/{name}")
+
+
+def _is_orphaned(paths: Paths, name: str) -> bool:
+    """Whether *name* below tmp is of ours, and its maker, whose pid it tells, has ended."""
+    if not name.endswith((HALF_MADE, HALF_REMOVED)):
+        return False
+    started = lifetime.start_time(int(name.split(".")[-2]))
+    if not started:
+        return True
+    try:
+        touched = os.stat(f"{paths.tmp}/{name}").st_ctime
+    except FileNotFoundError:
+        return False
+    # A process that began later, as after a reboot, has only come by the number.
+    return touched + _CLOCK_SLACK < time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + started / lifetime.TICKS
+
+
+def _sweep_names(paths: Paths) -> None:
+    with records.names_lock(paths):
+        for name in files.list_dir(paths.names):
+            if not name.startswith(".") and not records.holder_of_name(paths, name):
+                files.unlink_quietly(f"{paths.names}/{name}")
+
+
+def _sweep_networks(paths: Paths) -> None:
+    from pier.network import orphans, store
+
+    store.sweep(paths)
+    orphans.sweep()
 
 
 def _remove_anonymous_volumes(engine: Engine, container: Container) -> None:

@@ -10,6 +10,9 @@ import errno
 import os
 import select
 
+# USER_HZ: what proc(5) counts start times in, the same on every machine pier runs on.
+TICKS = 100
+
 
 def start_time(pid: int, proc: str = "/proc") -> int:
     """Clock ticks from boot to the start of *pid*; 0 when there is no such process or it is a zombie."""

@@ -104,9 +104,12 @@ def teardown_network(network: Network) -> None:
     if network.driver != "bridge":
         return
     try:
-        with Netlink() as link:
-            link.transact([netlink.delete_link(network.interface).tolerate(errno.ENODEV)])
-        egress.withdraw([network.id])
+        try:
+            # Rules first: a bridge tells in its alias whose it is, rules without one are found by nobody.
+            egress.withdraw([network.id])
+        finally:
+            with Netlink() as link:
+                link.transact([netlink.delete_link(network.interface).tolerate(errno.ENODEV)])
     except OSError as exc:
         raise _refusal(f"cannot take down network {network.name}", exc) from exc
 

@@ -21,11 +21,11 @@ def sweep() -> int:
         links = link.links()
         in_use = {one.master for one in links}
         orphaned = [one for one in links if one.index not in in_use and _is_orphan(one)]
+        if orphaned:
+            egress.withdraw(os.path.basename(bridge.alias) for bridge in orphaned)
         for bridge in orphaned:
             # Another command may have been faster, or a container may be joining: it makes its bridge again.
             link.transact([netlink.delete_link(bridge.name).tolerate(errno.ENODEV)])
-    if orphaned:
-        egress.withdraw(os.path.basename(bridge.alias) for bridge in orphaned)
     return len(orphaned)
 
 

@@ -18,7 +18,7 @@ from pier.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Protocol
 
     from pier.state.paths import Paths
@@ -54,7 +54,7 @@ def create(
         raise NotFound(f"could not find plugin {driver} in v1 plugin registry: plugin not found", hint="use bridge")
     _check_name(name)
     with _lock(paths):
-        if name in PREDEFINED or os.path.exists(_name_file(paths, name)):
+        if name in PREDEFINED or _read_name(paths, name) is not None:
             raise Conflict(f"network with name {name} already exists")
         settings = dict(options or {})
         span = _explicit_subnet(paths, name, subnet) if subnet else _free_subnet(paths)
@@ -72,7 +72,7 @@ def create(
             interface=_interface(settings, identity),
             mtu=_mtu(settings),
         )
-        _write(paths, network)
+        _lay(paths, network)
     return network
 
 
@@ -104,8 +104,12 @@ def list(paths: Paths) -> tuple[Network, ...]:
     return tuple(sorted(found, key=lambda network: network.name))
 
 
-def remove(paths: Paths, reference: str) -> Network:
-    """The network is gone from the store. Conflict while endpoints exist or when it is predefined."""
+def remove(paths: Paths, reference: str, *, dismantle: Callable[[Network], None] | None = None) -> Network:
+    """The network is gone from the store. Conflict while endpoints exist or when it is predefined.
+
+    *dismantle* is called once nobody can find it any more. Its remains below tmp last until that is done, so that
+    `orphans.sweep` is called where we were killed before.
+    """
     if reference in PREDEFINED:
         raise Conflict(f"{reference} is a pre-defined network and cannot be removed")
     network = find(paths, reference)
@@ -126,9 +130,21 @@ def remove(paths: Paths, reference: str) -> Network:
                 why=f"in use by {holders}" if holders else "a container is being attached",
                 hint="stop or disconnect these containers first",
             ) from exc
+        doomed = f"{files.ensure_dir(paths.tmp)}/{network.id}.{os.getpid()}.removed"
+        os.rename(f"{paths.networks}/{network.id}", doomed)
         files.unlink_quietly(_name_file(paths, network.name))
-        files.remove_tree(f"{paths.networks}/{network.id}")
+    if dismantle is not None:
+        dismantle(network)
+    files.remove_tree(doomed)
     return network
+
+
+def sweep(paths: Paths) -> None:
+    """Names that killed commands left without a network are gone."""
+    with _lock(paths):
+        for name in files.list_dir(_names(paths)):
+            if _read_name(paths, name) is None:
+                files.unlink_quietly(_name_file(paths, name))
 
 
 def allocate(
@@ -150,6 +166,8 @@ def allocate(
         names=tuple(known),
     )
     folder = _endpoints(paths, network.id)
+    if not os.path.isdir(folder):
+        _mend(paths, network)
     if ip:
         if not subnets.contains(span, subnets.to_int(ip)):
             raise Invalid(f"no configured subnet contains IP address {ip}", why=f"{network.name} is {network.subnet}")
@@ -166,6 +184,18 @@ def allocate(
         f"no available IPv4 addresses on network {network.name} ({network.subnet})",
         hint="remove containers, or create a network with a larger --subnet",
     )
+
+
+def _mend(paths: Paths, network: Network) -> None:
+    """A removal that was killed half-way has not happened. NotFound for one that has."""
+    with _lock(paths):
+        if not files.exists(f"{paths.networks}/{network.id}/network.json"):
+            raise _removed(network.name)
+        files.ensure_dir(_endpoints(paths, network.id))
+
+
+def _removed(name: str) -> NotFound:
+    return NotFound(f"network {name} not found", why="it was removed a moment ago")
 
 
 def endpoints(paths: Paths, network_id: str) -> tuple[Endpoint, ...]:
@@ -218,7 +248,7 @@ def _take(folder: str, lease: Endpoint, ip: str, mac: str) -> Endpoint | None:
     except FileExistsError:
         return None
     except FileNotFoundError as exc:
-        raise NotFound(f"network {lease.network} not found", why="it was removed a moment ago") from exc
+        raise _removed(lease.network) from exc
     return endpoint
 
 
@@ -242,7 +272,10 @@ def _default(paths: Paths) -> Network:
             return network
         span = _free_subnet(paths)
         network = network.replace(subnet=f"{subnets.to_text(span[0])}/{span[1]}", gateway=_gateway(span, ""))
-        _write(paths, network)
+        if files.exists(folder(paths, network.id)):
+            files.write_json(f"{folder(paths, network.id)}/network.json", network.to_dict())
+        else:
+            _lay(paths, network)
     return network
 
 
@@ -327,11 +360,19 @@ def _check_name(name: str) -> None:
         )
 
 
-def _write(paths: Paths, network: Network) -> None:
-    files.ensure_dir(_endpoints(paths, network.id))
-    files.ensure_dir(_names(paths))
-    files.write_json(f"{paths.networks}/{network.id}/network.json", network.to_dict())
-    files.write_text(_name_file(paths, network.name), network.id)
+def _lay(paths: Paths, network: Network) -> None:
+    """Made below tmp and moved to its place last: until then its name means nothing. The caller holds the lock."""
+    half_made = f"{files.ensure_dir(paths.tmp)}/{network.id}.{os.getpid()}.new"
+    try:
+        files.ensure_dir(half_made + "/endpoints")
+        files.write_json(half_made + "/network.json", network.to_dict())
+        files.ensure_dir(_names(paths))
+        files.unlink_quietly(_name_file(paths, network.name))
+        files.create_exclusive(_name_file(paths, network.name), network.id)
+        os.rename(half_made, folder(paths, network.id))
+    except BaseException:
+        files.remove_tree(half_made)
+        raise
 
 
 def _read_name(paths: Paths, name: str) -> Network | None:

@@ -74,6 +74,24 @@ def write_text(path: str, text: str, *, mode: int = 0o600, sync: bool = False, e
 
 def create_exclusive(path: str, text: str, *, mode: int = 0o600) -> None:
     """Create *path* holding *text*, complete from the moment it exists. FileExistsError when another was first."""
+    try:
+        fd = os.open(os.path.dirname(path), os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, mode)
+    except OSError as error:
+        # File systems without O_TMPFILE (open(2)), and kernels that take it for O_DIRECTORY.
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            raise
+        _create_by_name(path, text, mode)
+        return
+    try:
+        _write_all(fd, text.encode("utf-8"))
+        # A nameless file leaves nothing when we are killed. An absolute path makes *src_dir_fd* idle: it only has
+        # os.link call linkat(2), which can follow the link in /proc.
+        os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=fd, follow_symlinks=True)
+    finally:
+        os.close(fd)
+
+
+def _create_by_name(path: str, text: str, mode: int) -> None:
     temporary = f"{path}.{os.getpid()}~"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:

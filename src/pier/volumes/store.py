@@ -60,16 +60,25 @@ def create(
         try:
             return _read(paths, name)
         except FileNotFoundError:
-            folder = f"{paths.volumes}/{name}"
-            # Traversable by all, so that a container's unprivileged user reaches its data through the bind mount.
-            files.ensure_dir(folder, 0o701)
-            files.ensure_dir(folder + "/_data", 0o755)
-            os.chmod(folder + "/_data", 0o755)
-            made = Volume(
-                name=name, created=timestamps.rfc3339(time.time_ns()), mount_point=folder + "/_data", labels=tags
-            )
-            files.write_json(folder + "/volume.json", made.to_dict())
-            return made
+            return _lay(paths, name, tags)
+
+
+def _lay(paths: Paths, name: str, labels: dict[str, str]) -> Volume:
+    """Made below tmp and moved to its place: a volume is all there or not at all."""
+    folder = f"{paths.volumes}/{name}"
+    half_made = f"{files.ensure_dir(paths.tmp)}/{name[:64]}.{os.getpid()}.new"
+    made = Volume(name=name, created=timestamps.rfc3339(time.time_ns()), mount_point=folder + "/_data", labels=labels)
+    try:
+        # Traversable by all, so that a container's unprivileged user reaches its data through the bind mount.
+        files.ensure_dir(half_made, 0o701)
+        files.ensure_dir(half_made + "/_data", 0o755)
+        os.chmod(half_made + "/_data", 0o755)
+        files.write_json(half_made + "/volume.json", made.to_dict())
+        os.rename(half_made, folder)
+    except BaseException:
+        files.remove_tree(half_made)
+        raise
+    return made
 
 
 def find(paths: Paths, name: str) -> Volume:
