@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from pier.engine import listing, records, removal
+from pier.engine import listing, records, removal, sharing
 from pier.errors import Conflict, Invalid, NotFound
 from pier.kernel import signals
 from pier.model import names, timestamps
@@ -126,6 +126,12 @@ def merge(engine: Engine, request: CreateRequest, image: Image, container_id: st
         shm_bytes=request.shm_bytes or DEFAULT_SHM_BYTES,
         resources=request.resources,
         security=request.security,
+        pid_mode=request.pid_mode,
+        ipc_mode=request.ipc_mode or "private",
+        uts_mode=request.uts_mode,
+        annotations=request.annotations,
+        attached=request.attached,
+        log=request.log,
     )
 
 
@@ -136,7 +142,9 @@ def _absolute(path: str) -> str:
 
 
 def _hostname(request: CreateRequest, container_id: str) -> str:
-    hostname = request.hostname or container_id[:12]
+    # Without a UTS namespace of its own, or of the host's network, it goes by the host's name, as in Docker.
+    shares_name = request.uts_mode == "host" or request.network_mode == "host"
+    hostname = request.hostname or (os.uname().nodename if shares_name else container_id[:12])
     if len(hostname.encode()) > _HOSTNAME_BYTES or "/" in hostname or any(c.isspace() for c in hostname):
         raise Invalid(f"invalid hostname: {hostname}", why=f"at most {_HOSTNAME_BYTES} bytes, no space and no /")
     return hostname

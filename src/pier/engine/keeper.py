@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 
-from pier.engine import controls, records, removal
+from pier.engine import controls, records, removal, sharing
 from pier.engine.attachment import NETWORK_FILES, Attachment
 from pier.errors import PierError
-from pier.kernel import cgroup, identity
+from pier.kernel import cgroup
 from pier.model import timestamps
 from pier.model.container import Health
-from pier.runtime import launch, limits, monitor, plan, security
+from pier.runtime import hostfacts, launch, limits, monitor, plan, security
 from pier.state import files
 from pier.volumes import store as volumes
 
@@ -82,6 +82,8 @@ class ContainerKeeper(monitor.Keeper):
         folder = engine.paths.container(spec.id)
         image = engine.images.resolve(spec.image_id)
         names = security.capabilities(spec.security)
+        # Version 1 cannot be mounted in a user namespace, and version 2 only shows what is delegated.
+        nested = engine.place.ids.nested
         return plan.build(
             spec,
             root=plan.Root(
@@ -92,15 +94,13 @@ class ContainerKeeper(monitor.Keeper):
             ),
             paths=(*_network_files(folder, spec.mounts), *(self._bound(mount) for mount in _bindable(spec.mounts))),
             tmpfs=tuple(
-                plan.Tmpfs(target=mount.target, options=mount.options) for mount in spec.mounts if mount.kind == "tmpfs"
+                plan.Tmpfs(target=mount.target, options=(*mount.options, "ro") if mount.read_only else mount.options) for mount in spec.mounts if mount.kind == "tmpfs"
             ),
             hostname=spec.hostname,
             seccomp=security.seccomp_program(spec.security, names, engine.paths.cache),
-            facts=plan.Facts(
-                last_capability=identity.last_capability(),
-                cgroup_mounts=tuple((_controller(path), path) for path in self._cgroups),
-            ),
+            facts=hostfacts.look(() if nested else tuple((_controller(path), path) for path in self._cgroups)),
             join_network=self._network.join_path,
+            joins=sharing.namespace_files(engine, spec),
         )
 
     def _bound(self, mount: Mount) -> plan.BoundPath:
@@ -111,8 +111,10 @@ class ContainerKeeper(monitor.Keeper):
             source=source,
             target=mount.target,
             read_only=mount.read_only,
-            fill=mount.kind == "volume" and mount.copy_up,
+            fill=mount.kind == "volume" and mount.copy_up and not mount.subpath,
             propagation=mount.propagation or "rprivate",
+            recursive=mount.recursive,
+            subpath=mount.subpath,
         )
 
     def services(self) -> list[Service]:

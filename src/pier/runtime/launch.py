@@ -27,10 +27,10 @@ class Launched(Record):
 
 
 class Connections(Record):
-    """What joins the container to the host: *attach* is called here with its pid, *configure* inside its network
-    namespace before it loses its capabilities. *cgroups* are directories it is moved into."""
+    """What joins the container to the host: *attach* is called here with its network namespace (a path),
+    *configure* inside it before it loses its capabilities. *cgroups* are directories it is moved into."""
 
-    attach: Callable[[int], None]
+    attach: Callable[[str], None]
     configure: Callable[[], None]
     cgroups: tuple[str, ...] = ()
 
@@ -44,16 +44,18 @@ def launch(plan: Plan, stdio: tuple[int, int, int], connections: Connections) ->
     legacy, unified = cgroup.split(connections.cgroups)
     # Made after the cgroups are entered: its root is where the process is at that moment (cgroup_namespaces(7)).
     later = plan.namespaces & namespaces.CLONE_NEWCGROUP
-    pid, pidfd = namespaces.clone(plan.namespaces & ~later, unified)
+    pid, pidfd = _clone(plan, plan.namespaces & ~later, unified)
     if pid == 0:
         ours.close()
         _enter_cgroups(legacy, later, theirs)
+        if "ipc" in plan.joins:
+            _join(plan.joins["ipc"], namespaces.CLONE_NEWIPC, theirs, "IPC")
         if plan.join_network:
-            _join_network(plan.join_network, theirs)
+            _join(plan.join_network, namespaces.CLONE_NEWNET, theirs, "network")
         init.run(plan, theirs, stdio, connections.configure)
     theirs.close()
     try:
-        terminal = _accompany(ours, pid, connections)
+        terminal = _accompany(ours, pid, connections, hand_over_network=plan.hand_over_network)
     except BaseException:
         lifetime.send_signal(pidfd, signals.SIGKILL)
         os.close(pidfd)
@@ -73,22 +75,50 @@ def _enter_cgroups(paths: tuple[str, ...], flags: int, socket: _socket.socket) -
         os._exit(1)
 
 
-def _join_network(path: str, socket: _socket.socket) -> None:
+def _clone(plan: Plan, flags: int, unified: str) -> tuple[int, int]:
+    """clone(2), into the PID namespace that the plan joins: setns(2) moves our children there, not us."""
+    path = plan.joins.get("pid", "")
+    if not path:
+        return namespaces.clone(flags, unified)
+    home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    there = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    pid = -1
+    try:
+        namespaces.setns(there, namespaces.CLONE_NEWPID)
+        pid, pidfd = namespaces.clone(flags, unified)
+    finally:
+        # Not in the child: its own children belong to the namespace it was born in.
+        if pid:
+            namespaces.setns(home, namespaces.CLONE_NEWPID)
+        os.close(there)
+        os.close(home)
+    return pid, pidfd
+
+
+def _join(path: str, flag: int, socket: _socket.socket, what: str) -> None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        namespaces.setns(fd, namespaces.CLONE_NEWNET)
+        namespaces.setns(fd, flag)
         os.close(fd)
     except OSError as error:
-        handshake.send(socket, handshake.describe(error, "joining the other container's network"))
+        handshake.send(socket, handshake.describe(error, f"joining the other container's {what}"))
         os._exit(1)
 
 
-def _accompany(socket: _socket.socket, pid: int, connections: Connections) -> int:
+def _accompany(socket: _socket.socket, pid: int, connections: Connections, *, hand_over_network: bool) -> int:
     """Connect the container while it sets itself up, let it go on, and return its terminal or -1."""
+    handed = -1
+    if hand_over_network:
+        message, handed = handshake.receive(socket)
+        if message is not None and "error" in message:
+            raise handshake.raised(message)
     try:
-        connections.attach(pid)
+        connections.attach(f"/proc/self/fd/{handed}" if handed >= 0 else f"/proc/{pid}/ns/net")
     except OSError as exc:
         raise PierError(f"cannot connect the container: {exc.strerror}", why=str(exc)) from exc
+    finally:
+        if handed >= 0:
+            os.close(handed)
     terminal = -1
     executing = False
     while True:

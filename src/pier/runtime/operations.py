@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 import os
 
-from pier.kernel import fs, mount, uts
+from pier.kernel import fs, mount, namespaces, uts
 from pier.model.record import Record
 from pier.runtime import copying
 
@@ -15,10 +15,12 @@ _EMPTY_FILE = "/dev/null"
 
 
 class Site:
-    """Where a plan runs: *root* is an O_PATH fd of the container's root once it is mounted."""
+    """Where a plan runs: *root* is an O_PATH fd of the container's root once it is mounted; *trees* are mounts of the
+    host, by path, that were taken while they still had their peers."""
 
     def __init__(self) -> None:
         self.root = -1
+        self.trees: dict[str, int] = {}
 
     def open_root(self, path: str) -> None:
         self.root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -45,9 +47,48 @@ class IsolateMounts(Operation):
         mount.mount(None, "/", None, mount.MS_REC | (mount.MS_SLAVE if self.receive else mount.MS_PRIVATE))
 
 
+class TakeTree(Operation):
+    """The host's *source* is kept for a bind with shared propagation, before it is cut off from its peer group."""
+
+    source: str
+    recursive: bool = True
+
+    def run(self, site: Site) -> None:
+        site.trees[self.source] = mount.take_tree(self.source, recursive=self.recursive)
+
+
+class BorrowMount(Operation):
+    """The mount at *path* of another container, whose mount *namespace* is a file below /proc, at *target*."""
+
+    namespace: str
+    path: str
+    target: str
+
+    def run(self, site: Site) -> None:
+        home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        there = os.open(self.namespace, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # mount(2) binds nothing out of a foreign namespace; a detached copy made inside it may be carried over.
+            namespaces.setns(there, namespaces.CLONE_NEWNS)
+            try:
+                tree = mount.take_tree(self.path)
+            finally:
+                namespaces.setns(home, namespaces.CLONE_NEWNS)
+            target = fs.make_dirs_in_root(site.root, self.target)
+            try:
+                mount.place_tree(tree, target)
+            finally:
+                os.close(target)
+                os.close(tree)
+        finally:
+            os.close(there)
+            os.close(home)
+
+
 class MountOverlay(Operation):
     """overlayfs of *lower* (bottom first) below *upper*; without *upper* it is read-only.
 
+    *user_xattrs*: its marks are user.overlay.* instead of trusted.overlay.*, which a user namespace may not write.
     *volatile* (Linux 5.10): no fsync(2) of the program waits for the disk. For roots that a crash makes worthless.
     """
 
@@ -57,6 +98,7 @@ class MountOverlay(Operation):
     target: str
     flags: int = 0
     volatile: bool = False
+    user_xattrs: bool = False
 
     def run(self, site: Site) -> None:
         flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -68,7 +110,8 @@ class MountOverlay(Operation):
             if self.upper:
                 fds += [os.open(self.upper, flags), os.open(self.work, flags)]
                 options += f",upperdir={fs.name_of(fds[-2])},workdir={fs.name_of(fds[-1])}"
-            self._mount(options + ",redirect_dir=off,metacopy=off")
+            # kernel: overlayfs.rst: userxattr switches redirects and metacopy off by itself.
+            self._mount(options + (",userxattr" if self.user_xattrs else ",redirect_dir=off,metacopy=off"))
         finally:
             for fd in fds:
                 os.close(fd)
@@ -128,21 +171,28 @@ class CgroupMount(Operation):
 
 
 class Bind(Operation):
-    """The host's *source* at *target*. *flags* (MS_RDONLY, MS_NODEV, ...) are put on the new mount only."""
+    """The host's *source*, or its *subpath*, at *target*. *flags* (MS_RDONLY, MS_NODEV, ...) are put on the new mount;
+    MS_RDONLY also on the mounts below it, where the kernel can (Linux 5.12)."""
 
     source: str
     target: str
     flags: int = 0
     recursive: bool = True
     propagation: int = mount.MS_PRIVATE
+    subpath: str = ""
 
     def run(self, site: Site) -> None:
-        source = os.open(self.source, os.O_PATH | os.O_CLOEXEC)
+        source = self._open()
         make = fs.make_dirs_in_root if fs.is_directory(source) else fs.make_file_in_root
         target = make(site.root, self.target)
+        recursion = mount.MS_REC if self.recursive else 0
+        tree = site.trees.pop(self.source, -1)
         try:
-            recursion = mount.MS_REC if self.recursive else 0
-            mount.mount(fs.name_of(source), fs.name_of(target), None, mount.MS_BIND | recursion)
+            if tree >= 0:
+                mount.place_tree(tree, target)
+                os.close(tree)
+            else:
+                mount.mount(fs.name_of(source), fs.name_of(target), None, mount.MS_BIND | recursion)
         finally:
             os.close(source)
             os.close(target)
@@ -154,8 +204,19 @@ class Bind(Operation):
                 kept = _locked_flags(top)
                 remount = mount.MS_REMOUNT | mount.MS_BIND | self.flags | kept
                 mount.mount(None, fs.name_of(top), None, remount)
+            if self.recursive and self.flags & mount.MS_RDONLY:
+                mount.make_read_only_below(top)
         finally:
             os.close(top)
+
+    def _open(self) -> int:
+        source = os.open(self.source, os.O_PATH | os.O_CLOEXEC)
+        if not self.subpath:
+            return source
+        try:
+            return fs.open_in_root(source, self.subpath, os.O_PATH)
+        finally:
+            os.close(source)
 
 
 def _locked_flags(fd: int) -> int:

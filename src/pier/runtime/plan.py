@@ -57,6 +57,7 @@ class BoundPath(Record):
     fill: bool = False
     propagation: str = "rprivate"
     recursive: bool = True
+    subpath: str = ""
 
 
 class Tmpfs(Record):
@@ -67,7 +68,8 @@ class Tmpfs(Record):
 
 
 class Plan(Record):
-    """All that the launch needs. *namespaces* are CLONE_NEW* flags; *join_network* a namespace file instead of one."""
+    """All that the launch needs. *namespaces* are CLONE_NEW* flags; *join_network* and *joins* (by kind: pid, ipc) are
+    namespace files instead."""
 
     namespaces: int
     operations: tuple[op.Operation, ...]
@@ -76,6 +78,8 @@ class Plan(Record):
     stdin_open: bool = False
     init: bool = False
     join_network: str = ""
+    hand_over_network: bool = False
+    joins: dict[str, str] = {}
 
     def describe(self) -> list[str]:
         """One line an operation, in order, for `--debug`."""
@@ -83,10 +87,15 @@ class Plan(Record):
 
 
 class Facts(Record):
-    """What the plan must know of the host: the highest capability, and the cgroup mounts to show (controller, path)."""
+    """What the plan must know of the host: the highest capability, and the cgroup mounts to show (controller, path).
+
+    *nested*: this process is in a user namespace other than the first; *one_id*: in which root is the only user.
+    """
 
     last_capability: int
     cgroup_mounts: tuple[tuple[str, str], ...] = ()
+    nested: bool = False
+    one_id: bool = False
 
 
 def build(
@@ -99,16 +108,25 @@ def build(
     seccomp: bytes,
     facts: Facts,
     join_network: str = "",
+    joins: dict[str, str] | None = None,
 ) -> Plan:
-    """The plan of a container. *paths* hold the host paths already resolved; Invalid for an unknown capability."""
+    """The plan of a container. *paths* hold the host paths already resolved; Invalid for an unknown capability.
+
+    *joins*: namespace files by kind, "shm" being the mount namespace that lends its /dev/shm.
+    """
     privileged = spec.security.privileged
-    steps: list[op.Operation] = [op.IsolateMounts(receive=any("slave" in path.propagation for path in paths))]
-    steps += _root(root, privileged)
-    steps += _kernel_files(spec, facts)
+    joins = joins or {}
+    steps: list[op.Operation] = [
+        op.TakeTree(source=path.source, recursive=path.recursive) for path in paths if "shared" in path.propagation
+    ]
+    steps += [op.IsolateMounts(receive=any("slave" in path.propagation for path in paths))]
+    steps += _root(root, privileged, facts)
+    steps += _kernel_files(spec, facts, joins.get("shm", ""))
     steps += _user_mounts(paths, tmpfs, privileged)
     for key, value in sorted(spec.security.sysctls.items()):
         steps.append(op.SetSysctl(key=key, value=value))
-    steps.append(op.SetHostname(hostname=hostname, domainname=spec.domainname))
+    if spec.uts_mode != "host":
+        steps.append(op.SetHostname(hostname=hostname, domainname=spec.domainname))
     if not privileged:
         steps += [op.Mask(path=path) for path in security.MASKED_PATHS]
         steps += [op.MakeReadOnly(path=path) for path in security.READ_ONLY_PATHS]
@@ -121,23 +139,21 @@ def build(
         stdin_open=spec.stdin_open,
         init=spec.init,
         join_network=join_network,
+        joins={kind: path for kind, path in joins.items() if kind in ("pid", "ipc")},
     )
 
 
 def _namespaces(spec: ContainerSpec, join_network: str) -> int:
-    flags = (
-        namespaces.CLONE_NEWNS
-        | namespaces.CLONE_NEWPID
-        | namespaces.CLONE_NEWIPC
-        | namespaces.CLONE_NEWUTS
-        | namespaces.CLONE_NEWCGROUP
-    )
+    flags = namespaces.CLONE_NEWNS | namespaces.CLONE_NEWCGROUP
+    flags |= namespaces.CLONE_NEWPID if not spec.pid_mode else 0
+    flags |= namespaces.CLONE_NEWIPC if spec.ipc_mode in ("private", "shareable", "none") else 0
+    flags |= namespaces.CLONE_NEWUTS if spec.uts_mode != "host" else 0
     if spec.network_mode != "host" and not join_network:
         flags |= namespaces.CLONE_NEWNET
     return flags
 
 
-def _root(root: Root, privileged: bool) -> list[op.Operation]:
+def _root(root: Root, privileged: bool, facts: Facts) -> list[op.Operation]:
     # nodev: a container may make device nodes (CAP_MKNOD) but not open them, also where no device cgroup guards them.
     flags = 0 if privileged else mount.MS_NODEV
     return [
@@ -148,11 +164,23 @@ def _root(root: Root, privileged: bool) -> list[op.Operation]:
             target=root.target,
             flags=flags,
             volatile=root.volatile,
+            user_xattrs=facts.nested,
         )
     ]
 
 
-def _kernel_files(spec: ContainerSpec, facts: Facts) -> list[op.Operation]:
+def _shared_memory(spec: ContainerSpec, lender: str) -> list[op.Operation]:
+    """/dev/shm goes with the IPC namespace, as in Docker: own, the host's, another container's, or none."""
+    if spec.ipc_mode == "none":
+        return []
+    if spec.ipc_mode == "host":
+        return [op.Bind(source="/dev/shm", target="/dev/shm")]
+    if lender:
+        return [op.BorrowMount(namespace=lender, path="/dev/shm", target="/dev/shm")]
+    return [op.MountKind(kind="tmpfs", target="/dev/shm", flags=_SAFE, data=f"mode=1777,size={spec.shm_bytes}")]
+
+
+def _kernel_files(spec: ContainerSpec, facts: Facts, lender: str = "") -> list[op.Operation]:
     """/proc, /dev and /sys as in moby's oci/defaults.go."""
     privileged = spec.security.privileged
     sys_flags = _SAFE | (0 if privileged else mount.MS_RDONLY)
@@ -164,11 +192,12 @@ def _kernel_files(spec: ContainerSpec, facts: Facts) -> list[op.Operation]:
             kind="devpts",
             target="/dev/pts",
             flags=mount.MS_NOSUID | mount.MS_NOEXEC,
-            data="newinstance,ptmxmode=0666,mode=0620,gid=5",
+            # Group tty, where there is such a group.
+            data="newinstance,ptmxmode=0666,mode=0620" + ("" if facts.one_id else ",gid=5"),
         ),
-        op.MountKind(kind="tmpfs", target="/dev/shm", flags=_SAFE, data=f"mode=1777,size={spec.shm_bytes}"),
+        *_shared_memory(spec, lender),
         op.MountKind(kind="mqueue", target="/dev/mqueue", flags=_SAFE, optional=True),
-        op.MountKind(kind="sysfs", target="/sys", flags=sys_flags),
+        _sysfs(spec, facts, sys_flags),
     ]
     if facts.cgroup_mounts:
         steps.append(op.MountKind(kind="tmpfs", target="/sys/fs/cgroup", flags=_SAFE, data="mode=755", optional=True))
@@ -190,6 +219,13 @@ def _kernel_files(spec: ContainerSpec, facts: Facts) -> list[op.Operation]:
     return steps
 
 
+def _sysfs(spec: ContainerSpec, facts: Facts, flags: int) -> op.Operation:
+    """A new sysfs needs rights over the network namespace that it shows; the host's can only be lent."""
+    if facts.nested and spec.network_mode == "host":
+        return op.Bind(source="/sys", target="/sys", flags=flags)
+    return op.MountKind(kind="sysfs", target="/sys", flags=flags)
+
+
 def _user_mounts(paths: tuple[BoundPath, ...], tmpfs: tuple[Tmpfs, ...], privileged: bool) -> list[op.Operation]:
     """Volumes, binds and tmpfs, parents before children."""
     keyed: list[tuple[str, list[op.Operation]]] = []
@@ -204,6 +240,7 @@ def _user_mounts(paths: tuple[BoundPath, ...], tmpfs: tuple[Tmpfs, ...], privile
                 target=path.target,
                 flags=flags,
                 recursive=path.recursive,
+                subpath=path.subpath,
                 propagation=_PROPAGATION[path.propagation],
             )
         )
