@@ -47,6 +47,7 @@ class Attachment:
             return
         paths = self._engine.paths
         if mode == "bridge":
+            self.warnings += self._engine.place.enter_network()
             for attachment in self._spec.networks:
                 network = store.find(paths, attachment.network)
                 warning = connect.prepare_host(paths, network)
@@ -104,7 +105,8 @@ class Attachment:
     def _embedded(self) -> bool:
         """Whether names are resolved at 127.0.0.11, by the monitor."""
         return bool(self._joined) and (
-            any(network.resolves_names for network, _ in self._joined)
+            self._engine.place.open_upstream is not None
+            or any(network.resolves_names for network, _ in self._joined)
             or resolvconf.needs_embedded(_host_resolv_conf(), self._spec.dns)
         )
 
@@ -130,14 +132,14 @@ class Attachment:
         for name, text in (("resolv.conf", resolv), ("hosts", hosts), ("hostname", spec.hostname + "\n")):
             files.write_text(f"{self._folder}/{name}", text, mode=0o644)
 
-    def attach(self, pid: int) -> None:
-        """Plug the veth pairs into the new container's network namespace."""
+    def attach(self, network: str) -> None:
+        """Plug the veth pairs into the new container's network namespace, the file *network*."""
         if not self._joined:
             return
-        netns = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        netns = os.open(network, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            for number, (network, endpoint) in enumerate(self._joined):
-                connect.attach(network, endpoint, netns, f"eth{number}")
+            for number, (joined, endpoint) in enumerate(self._joined):
+                connect.attach(joined, endpoint, netns, f"eth{number}")
             if self._embedded:
                 self._resolver = self._open_resolver(netns)
         finally:
@@ -177,7 +179,8 @@ class Attachment:
             os.close(home)
         upstreams = resolvconf.upstreams(_host_resolv_conf(), self._spec.dns)
         named = [network.id for network, _ in self._joined if network.resolves_names]
-        return dns.Resolver(datagrams, streams, upstreams, EndpointNames(self._engine.paths, named))
+        names = EndpointNames(self._engine.paths, named)
+        return dns.Resolver(datagrams, streams, upstreams, names, self._engine.place.open_upstream)
 
     def addresses(self) -> dict[str, dict[str, str]]:
         """Network name → what `inspect` tells of the endpoint."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
 
-from pier.errors import Denied, Exhausted, PierError, Unsupported
+from pier.engine import place
+from pier.errors import Denied, Exhausted, PierError
 from pier.images.store import ImageStore
+from pier.kernel import idmap
 from pier.state import files, journal
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ _ELSEWHERE = "choose another folder with --root or PIER_ROOT"
 
 
 class Engine:
-    """One store and its user. *environ* is the user's environment, for what Docker takes from there (proxies).
+    """One store, its user and the place they are in. *environ* is the user's environment, for what Docker takes from there (proxies).
 
     *note* is told what was decided; None when nobody asked for it (`--debug`).
     """
@@ -32,8 +33,10 @@ class Engine:
         warn: Callable[[str], None],
         environ: Mapping[str, str],
         note: Callable[[str], None] | None = None,
+        here: place.Place | None = None,
     ) -> None:
         self.paths = paths
+        self.place = here or place.Place(idmap.current())
         self.warn = warn
         self.environ = environ
         self.note = note
@@ -52,20 +55,15 @@ def open_engine(
     note: Callable[[str], None] | None = None,
 ) -> Engine:
     """The engine over *paths*, whose folders are made when absent. Denied, Exhausted, Unsupported."""
-    if os.geteuid() != 0:
-        raise Unsupported(
-            "pier runs as root only, for now",
-            why=f"this is user {os.geteuid()}, and the rootless mode is not part of this version",
-            hint="run it with sudo, or as root",
-        )
     try:
+        files.ensure_dir(paths.run)
+        here = place.find(paths, warn)
         for name in _FOLDERS:
             files.ensure_dir(f"{paths.root}/{name}")
-        files.ensure_dir(paths.run)
     except PermissionError as exc:
         raise Denied(f"the store at {paths.root} cannot be written", why=str(exc), hint=_ELSEWHERE) from exc
     except OSError as exc:
         if exc.errno == errno.ENOSPC:
             raise Exhausted(f"no room for the store at {paths.root}", why=exc.strerror or "") from exc
         raise PierError(f"the store at {paths.root} cannot be used", why=str(exc), hint=_ELSEWHERE) from exc
-    return Engine(paths, warn, environ, note)
+    return Engine(paths, warn, environ, note, here)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from pier.engine import controls, records, removal, sharing
@@ -56,6 +57,7 @@ class ContainerKeeper(monitor.Keeper):
         records.write_state(self._engine.paths, self.spec.id, self._state)
 
     def prepare(self) -> tuple[Plan, Connections]:
+        self._engine.place.stay()
         self._network.join()
         self._cgroups = self._control_groups()
         connections = launch.Connections(
@@ -150,6 +152,26 @@ class ContainerKeeper(monitor.Keeper):
         if before is None or before.status != health.status:
             self._record(f"health_status: {health.status}")
 
+    def freeze(self) -> None:
+        controls.freeze(self._cgroups, self.spec.name)
+        self._write(status="paused")
+        self._record("pause")
+
+    def thaw(self) -> None:
+        cgroup.thaw(self._cgroups)
+        self._write(status="running")
+        self._record("unpause")
+
+    def reload(self) -> None:
+        fresh = records.read(self._engine.paths, self.spec.id).spec
+        self.spec = fresh
+        self._container = self._container.replace(spec=fresh)
+        groups = controls.places(fresh.id, cpuset=True)
+        present = tuple(path for path in groups.paths if os.path.isdir(path))
+        if self._state.running and present != self._cgroups:
+            self._cgroups = present
+            self._write(cgroups=present)
+
     def warnings(self) -> list[str]:
         fresh = [warning for warning in dict.fromkeys(self._network.warnings) if warning not in self._said]
         self._said.update(fresh)
@@ -205,6 +227,9 @@ class ContainerKeeper(monitor.Keeper):
             files.remove_tree(self.run_folder)
         else:
             self._network.leave()
+        if self.spec.pid_mode:
+            # No PID namespace ends with the first process: what it left behind is in its groups.
+            controls.clear(self._cgroups)
         cgroup.remove(self._cgroups)
         self._cgroups = ()
 

@@ -62,9 +62,13 @@ def remove(engine: Engine, reference: str) -> Network:
         # Loading repairs what a killed monitor left: an address that nobody holds any more.
         if reconcile.load(engine, endpoint.container_id) is None:
             store.release(engine.paths, network.id, endpoint.container_id)
-    network = store.remove(engine.paths, reference, dismantle=wiring.teardown_network)
+    network = store.remove(engine.paths, reference, dismantle=lambda gone: _dismantle(engine, gone))
     engine.record("network", "destroy", network.id, name=network.name, type=network.driver)
     return network
+
+
+def _dismantle(engine: Engine, network: Network) -> None:
+    engine.place.on_network(lambda: wiring.teardown_network(network))
 
 
 def prune(engine: Engine, *, keep: Callable[[Network], bool]) -> tuple[str, ...]:

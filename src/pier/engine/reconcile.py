@@ -48,6 +48,7 @@ def _repair(engine: Engine, container_id: str) -> Container | None:
             container = records.read(engine.paths, container_id)
             if not _is_orphan(container.state):
                 return container
+            _thaw(container.state)
             _kill(container.state)
             release(engine, container)
             state = container.state
@@ -73,6 +74,14 @@ def _repair(engine: Engine, container_id: str) -> Container | None:
     return container
 
 
+def _thaw(state: ContainerState) -> None:
+    """What stands still cannot die."""
+    if state.status == "paused":
+        from pier.kernel import cgroup
+
+        cgroup.thaw(state.cgroups)
+
+
 def _kill(state: ContainerState) -> None:
     """The container's first process, if it outlived its monitor, and with it all its processes (pid_namespaces(7))."""
     if not lifetime.is_alive(state.pid, state.pid_start):
@@ -87,16 +96,23 @@ def _kill(state: ContainerState) -> None:
         os.close(pidfd)
 
 
-def release(engine: Engine, container: Container) -> None:
-    """Addresses, cgroups and the run folder are given back. Idempotent."""
-    from pier.engine import controls
+def _unplug(engine: Engine, container: Container) -> None:
     from pier.network import connect, store
-    from pier.state import files
 
     for network_id in {entry["network_id"] for entry in container.state.addresses.values()}:
         for endpoint in store.endpoints(engine.paths, network_id):
             if endpoint.container_id == container.id:
                 connect.detach(endpoint)
+
+
+def release(engine: Engine, container: Container) -> None:
+    """Addresses, cgroups and the run folder are given back. Idempotent."""
+    from pier.engine import controls
+    from pier.network import store
+    from pier.state import files
+
+    if container.state.addresses:
+        engine.place.on_network(lambda: _unplug(engine, container))
     store.release_all(engine.paths, container.id)
     # The files name the groups only once the program runs; a monitor may have been killed before.
     groups = controls.places(container.id, cpuset=True).paths

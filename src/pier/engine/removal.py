@@ -64,7 +64,7 @@ def sweep(engine: Engine) -> None:
     if not left:
         return
     _sweep_names(paths)
-    _sweep_networks(paths)
+    _sweep_networks(engine)
     for name in left:
         files.remove_tree(f"{paths.tmp}/{name}")
 
@@ -91,11 +91,11 @@ def _sweep_names(paths: Paths) -> None:
                 files.unlink_quietly(f"{paths.names}/{name}")
 
 
-def _sweep_networks(paths: Paths) -> None:
+def _sweep_networks(engine: Engine) -> None:
     from pier.network import orphans, store
 
-    store.sweep(paths)
-    orphans.sweep()
+    store.sweep(engine.paths)
+    engine.place.on_network(orphans.sweep)
 
 
 def _remove_anonymous_volumes(engine: Engine, container: Container) -> None:

@@ -58,7 +58,11 @@ def _mounted(engine: Engine, found: Container) -> Iterator[int]:
     site = operations.Site()
     operations.IsolateMounts().run(site)
     operations.MountOverlay(
-        lower=engine.images.layer_dirs(image), upper=folder + "/upper", work=folder + "/work", target=folder + "/root"
+        lower=engine.images.layer_dirs(image),
+        upper=folder + "/upper",
+        work=folder + "/work",
+        target=folder + "/root",
+        user_xattrs=engine.place.ids.nested,
     ).run(site)
     try:
         for item in sorted(found.spec.mounts, key=lambda item: item.target.count("/")):

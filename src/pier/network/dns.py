@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from pier.network.dnswire import Query
+    from pier.network.upstream import SocketMaker
 
     class Names(Protocol):
         def addresses(self, name: str) -> tuple[str, ...]: ...
@@ -112,11 +113,20 @@ class _Stream:
 
 
 class Resolver:
-    """Answers on *datagrams* and *streams* (owned from here on) from *names*, else from the servers *upstreams*."""
+    """Answers on *datagrams* and *streams* (owned from here on) from *names*, else from the servers *upstreams*.
+
+    *open_upstream* makes the sockets to those servers where this process lives in another network than the host's.
+    """
 
     def __init__(
-        self, datagrams: _socket.socket, streams: _socket.socket, upstreams: Sequence[str], names: Names
+        self,
+        datagrams: _socket.socket,
+        streams: _socket.socket,
+        upstreams: Sequence[str],
+        names: Names,
+        open_upstream: SocketMaker | None = None,
     ) -> None:
+        self._open_upstream = open_upstream
         self._datagrams, self._listener = datagrams, streams
         self._upstreams = tuple(upstreams)
         self._names = names
@@ -190,7 +200,9 @@ class Resolver:
         elif not self._upstreams or len(self._exchanges) >= MAXIMUM_EXCHANGES:
             respond(dnswire.reply(query, rcode=dnswire.SERVFAIL))
         else:
-            self._ask(Exchange(query, data, self._upstreams, respond, stream=stream), time.monotonic())
+            maker = self._open_upstream
+            exchange = Exchange(query, data, self._upstreams, respond, stream=stream, open_socket=maker)
+            self._ask(exchange, time.monotonic())
 
     def _local(self, query: Query, *, stream: bool) -> bytes | None:
         """The answer out of the leases, None when the name is none of theirs.

@@ -18,17 +18,34 @@ if TYPE_CHECKING:
 
     from pier.network.dnswire import Query
 
+    SocketMaker = Callable[[int, int], _socket.socket]
+
 SECONDS_PER_SERVER = 2.0
 _PORT = 53
 _MAXIMUM = 65535
 
 
+def _open_here(family: int, kind: int) -> _socket.socket:
+    return _socket.socket(family, kind | _socket.SOCK_CLOEXEC, 0)
+
+
 class Exchange:
-    """*data* is the query as it came; *respond* takes the answer, which has the asker's own identity again."""
+    """*data* is the query as it came; *respond* takes the answer, which has the asker's own identity again.
+
+    *open_socket* makes a socket of the host's network where this process lives in another.
+    """
 
     def __init__(
-        self, query: Query, data: bytes, servers: Sequence[str], respond: Callable[[bytes], None], *, stream: bool
+        self,
+        query: Query,
+        data: bytes,
+        servers: Sequence[str],
+        respond: Callable[[bytes], None],
+        *,
+        stream: bool,
+        open_socket: SocketMaker | None = None,
     ) -> None:
+        self._open_socket = open_socket or _open_here
         self.query = query
         self.respond = respond
         self.stream = stream
@@ -88,7 +105,7 @@ class Exchange:
     def _open(self, server: str, message: bytes) -> _socket.socket:
         family = _socket.AF_INET6 if ":" in server else _socket.AF_INET
         kind = _socket.SOCK_STREAM if self.stream else _socket.SOCK_DGRAM
-        opened = _socket.socket(family, kind | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC, 0)
+        opened = self._open_socket(family, kind)
         opened.setblocking(False)
         try:
             code = opened.connect_ex((server, _PORT))

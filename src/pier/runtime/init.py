@@ -32,6 +32,8 @@ def run(
         # A process of the container must not reach our memory or /proc/<pid>/exe while we are not yet it (ptrace(2)).
         process.prctl(process.PR_SET_DUMPABLE, 0)
         forbidden = program.own_executable()
+        if plan.hand_over_network:
+            _hand_over_network(socket)
         site = operations.Site()
         terminal = -1
         for operation in plan.operations:
@@ -63,6 +65,15 @@ def run(
     except BaseException as error:
         _report(socket, error, stage)
     os._exit(1)
+
+
+def _hand_over_network(socket: _socket.socket) -> None:
+    """The monitor gets our network namespace: it may not open it, now that we cannot be dumped (ptrace(2))."""
+    fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        handshake.send(socket, {"network": True}, fd)
+    finally:
+        os.close(fd)
 
 
 def open_terminal(socket: _socket.socket, site: operations.Site) -> int:

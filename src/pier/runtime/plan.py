@@ -69,7 +69,7 @@ class Tmpfs(Record):
 
 class Plan(Record):
     """All that the launch needs. *namespaces* are CLONE_NEW* flags; *join_network* and *joins* (by kind: pid, ipc) are
-    namespace files instead."""
+    namespace files instead. *hand_over_network*: the first process sends its network, which outsiders cannot open."""
 
     namespaces: int
     operations: tuple[op.Operation, ...]
@@ -139,6 +139,7 @@ def build(
         stdin_open=spec.stdin_open,
         init=spec.init,
         join_network=join_network,
+        hand_over_network=facts.nested and spec.network_mode == "bridge",
         joins={kind: path for kind, path in joins.items() if kind in ("pid", "ipc")},
     )
 

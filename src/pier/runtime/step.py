@@ -8,7 +8,7 @@ import stat
 from pier.kernel import fs, identity, lifetime
 from pier.model.container import ContainerSpec, Security
 from pier.model.record import Record
-from pier.runtime import launch, plan, security
+from pier.runtime import hostfacts, launch, plan, security
 from pier.state import files
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def run_step(paths: Paths, spec: StepSpec, output_fd: int) -> int:
     layout = _as_plan(paths, spec)
     stdin = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        connections = launch.Connections(attach=lambda pid: None, configure=lambda: None)
+        connections = launch.Connections(attach=lambda network: None, configure=lambda: None)
         launched = launch.launch(layout, (stdin, output_fd, output_fd), connections)
         try:
             _, status = os.waitpid(launched.pid, 0)
@@ -88,7 +88,7 @@ def _as_plan(paths: Paths, spec: StepSpec) -> plan.Plan:
         tmpfs=spec.tmpfs,
         hostname=spec.hostname,
         seccomp=security.seccomp_program(spec.extra_security, names, paths.cache),
-        facts=plan.Facts(last_capability=identity.last_capability()),
+        facts=hostfacts.look(),
     )
 
 

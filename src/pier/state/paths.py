@@ -76,9 +76,9 @@ class Paths(Record):
 
 
 def discover(environ: Mapping[str, str], *, root: str = "", uid: int) -> Paths:
-    """The places for this user: `--root` first, then PIER_ROOT, then the system's or the user's XDG folders.
+    """The places for this user: `--root` first, then PIER_ROOT, then the system's or the user's XDG data folder.
 
-    With a root of its own, the run folder lies inside it, so that two stores never share one.
+    Everywhere but in the system's store the run folder lies inside the root, so that two stores never share one.
     """
     chosen = root or environ.get("PIER_ROOT", "")
     if chosen:
@@ -93,6 +93,6 @@ def discover(environ: Mapping[str, str], *, root: str = "", uid: int) -> Paths:
     if uid == 0:
         return Paths(root=SYSTEM_ROOT, run=SYSTEM_RUN)
     home = environ.get("HOME", "/")
-    data = environ.get("XDG_DATA_HOME") or home + "/.local/share"
-    run = environ.get("XDG_RUNTIME_DIR") or f"/tmp/pier-run-{uid}"
-    return Paths(root=data + "/pier", run=run + "/pier")
+    data = (environ.get("XDG_DATA_HOME") or home + "/.local/share") + "/pier"
+    # Not XDG_RUNTIME_DIR: it is set in some of a user's sessions only, and all of them are to find the same monitors.
+    return Paths(root=data, run=data + "/run")
