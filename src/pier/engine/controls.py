@@ -147,6 +147,8 @@ def freeze(paths: tuple[str, ...], name: str) -> None:
 def clear(paths: Iterable[str]) -> None:
     """The groups are gone, and every process in them: those of a start whose monitor was killed are in no file."""
     present = [path for path in paths if os.path.isdir(path)]
+    # A frozen process does not even die.
+    cgroup.thaw(present)
     deadline = time.monotonic() + _DYING_SECONDS
     while not cgroup.remove(present) and time.monotonic() < deadline:
         for path in present:

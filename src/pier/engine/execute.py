@@ -25,6 +25,11 @@ def target(container: Container) -> join.Target:
             why=f"{container.name} is {state.status}",
             hint=f"pier start {container.name}",
         )
+    if state.status == "paused":
+        raise Conflict(
+            f"Container {container.id} is paused, unpause the container before exec",
+            hint=f"pier unpause {container.name}",
+        )
     return join.Target(pid=state.pid, started=state.pid_start, cgroups=state.cgroups)
 
 

@@ -10,6 +10,7 @@ from pier.engine import create, listing, reconcile, records, removal
 from pier.engine.start import Session, start
 from pier.errors import Conflict, Invalid
 from pier.kernel import lifetime, signals
+from pier.runtime import frames
 from pier.runtime.attach import SOCKET_NAME
 from pier.state import files
 
@@ -38,6 +39,17 @@ def connect(engine: Engine, container: Container, session: Session) -> Relay | N
     finally:
         os.close(folder_fd)
     return session.relay(engine, socket.detach())
+
+
+def administer(engine: Engine, container: Container, kind: bytes) -> None:
+    """Have the container's monitor do what the frame *kind* asks. Conflict when it has none any more."""
+    relay = connect(engine, container, Session())
+    if relay is None:
+        raise Conflict(f"Container {container.id} is not running", why="it ended just now")
+    try:
+        relay.administer(kind)
+    finally:
+        relay.close()
 
 
 def stop(engine: Engine, reference: str, *, grace: float | None = None, signal: str = "") -> Container:
@@ -215,5 +227,7 @@ def rename(engine: Engine, reference: str, name: str) -> Container:
             records.replace_name(paths, name, spec.id)
             records.write_spec(paths, spec.replace(name=name))
             files.unlink_quietly(f"{paths.names}/{spec.name}")
+    if container.state.running:
+        administer(engine, container, frames.RELOAD)
     engine.record("container", "rename", container.id, name=name, oldName=container.name)
     return container.replace(spec=container.spec.replace(name=name))

@@ -50,6 +50,9 @@ def pids(container: Container) -> tuple[int, ...]:
     """Every process in the container's pid namespace, as the host numbers them. Conflict when it is not running."""
     if not container.state.running:
         raise Conflict(f"container {container.name} is not running", hint=f"pier start {container.name}")
+    if container.spec.pid_mode:
+        # The namespace holds others' processes too; its own are in its groups.
+        return tuple(sorted(cgroup.processes(container.state.cgroups[0]))) if container.state.cgroups else ()
     try:
         own = os.readlink(f"/proc/{container.state.pid}/ns/pid")
     except FileNotFoundError:

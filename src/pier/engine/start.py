@@ -59,6 +59,8 @@ class Session:
 def start(engine: Engine, reference: str) -> Container:
     """The container runs; at once when it did already. NotFound, and what kept it from starting."""
     container = listing.find(engine, reference)
+    if container.state.status == "paused":
+        raise Conflict("cannot start a paused container, try unpause instead", hint=f"pier unpause {container.name}")
     if container.state.running:
         return container
     try:

@@ -110,23 +110,6 @@ def _set_frozen(paths: Iterable[str], *, frozen: bool) -> bool:
     return False
 
 
-def end_all(paths: Iterable[str]) -> None:
-    """Every process of these cgroups is killed, also what they fork meanwhile."""
-    import _signal
-
-    for path in paths:
-        if os.path.exists(path + "/cgroup.kill"):
-            write(path + "/cgroup.kill", "1")
-            return
-        while members := processes(path):
-            for pid in members:
-                try:
-                    os.kill(pid, _signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-            time.sleep(_MOMENT)
-
-
 def create(paths: Iterable[str]) -> tuple[str, ...]:
     """Make each cgroup directory (and its parent); those this host refuses are left out of the result."""
     made = []

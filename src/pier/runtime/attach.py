@@ -42,6 +42,10 @@ class Commands:
     def stop_requested(self) -> None:
         raise NotImplementedError
 
+    def administer(self, kind: bytes) -> bytes:
+        """The answer (a frame) to a request to pause, resume or reload."""
+        raise NotImplementedError
+
     def flow_changed(self) -> None:
         """A client has fallen behind, or caught up."""
         raise NotImplementedError
@@ -150,6 +154,8 @@ class Client:
             commands.signal(payload[0])
         elif kind == frames.STOP:
             commands.stop_requested()
+        elif kind in (frames.PAUSE, frames.RESUME, frames.RELOAD):
+            self.send(commands.administer(kind))
         elif kind == frames.ATTACH:
             self.output = bool(jsontext.loads(payload).get("output"))
 

@@ -1,7 +1,8 @@
 """What the monitor and its clients say to each other on a stream: one letter, four bytes of length, the payload. Pure.
 
 To the monitor: begin (which container; once), input, end of input, resize (rows, columns), signal, stop (the user wants
-it down: no restart). From it: the container's output, "started" or "failed" once, "exited" at the end.
+it down: no restart), pause, resume, reload (its files have changed), each of these three answered by "done" or
+"refused". From it: the container's output, "started" or "failed" once, "exited" at the end.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ INPUT_END = b"e"
 RESIZE = b"w"
 SIGNAL = b"g"
 STOP = b"k"
+PAUSE = b"p"
+RESUME = b"u"
+RELOAD = b"l"
 
 STDOUT = b"o"
 STDERR = b"r"
@@ -22,6 +26,8 @@ STARTED = b"s"
 FAILED = b"f"
 WARNING = b"n"
 NOTE = b"d"
+DONE = b"y"
+REFUSED = b"z"
 EXITED = b"x"
 
 HEADER_BYTES = 5

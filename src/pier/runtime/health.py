@@ -92,10 +92,16 @@ class HealthChecker:
         self._schedule()
 
     def close(self) -> None:
+        """No further probe, and none is under way. `resume` begins again."""
         if self._timer is not None:
             self._timer.cancel()
         if self._probe is not None:
             self._probe.abandon()
+            self._probe = None
+
+    def resume(self) -> None:
+        """Probe again after a pause, in which a probe would have stood still with the container."""
+        self._schedule()
 
 
 class _Probe:

@@ -10,7 +10,7 @@ import errno
 import os
 import time
 
-from pier.errors import Exhausted, PierError
+from pier.errors import Conflict, Exhausted, PierError
 from pier.kernel import lifetime, process, signals
 from pier.model import jsontext
 from pier.runtime import attach, frames, handshake, launch, restart
@@ -67,6 +67,17 @@ class Keeper:
         raise NotImplementedError
 
     def health_changed(self, health: Health) -> None:
+        raise NotImplementedError
+
+    def freeze(self) -> None:
+        """The container's processes stand still. Unsupported."""
+        raise NotImplementedError
+
+    def thaw(self) -> None:
+        raise NotImplementedError
+
+    def reload(self) -> None:
+        """The container's files have changed under another command's hand: `spec` follows."""
         raise NotImplementedError
 
     def warnings(self) -> list[str]:
@@ -144,6 +155,7 @@ class Monitor(attach.Commands):
         self._services: list[ServiceHost] = []
         self._health: HealthChecker | None = None
         self._stopped_by_user = False
+        self._paused = False
         self._restarts = 0
         self._delay = 0.0
         self._began = 0.0
@@ -178,8 +190,9 @@ class Monitor(attach.Commands):
         if launched.terminal >= 0:
             streams.adopt(launched.terminal)
         keeper.started(launched)
-        if self._log is None:
-            self._log = LogWriter(keeper.log_path)
+        policy = keeper.spec.log
+        if self._log is None and policy.driver != "none":
+            self._log = LogWriter(keeper.log_path, max_size=policy.max_size, max_files=policy.max_files)
         self._loop.watch(launched.pidfd, events.READ, self._ended)
         self._services = [ServiceHost(service, self._loop) for service in keeper.services()]
         streams.connect(self._loop, self._output, self._server.resume_input)
@@ -210,6 +223,7 @@ class Monitor(attach.Commands):
         self._loop.forget(launched.pidfd)
         os.close(launched.pidfd)
         self._launched = None
+        self._paused = False
         self._close_helpers()
         streams.drain()
         if self._log is not None:
@@ -297,6 +311,44 @@ class Monitor(attach.Commands):
     def signal(self, number: int) -> None:
         if self._launched is not None and 0 < number <= signals.HIGHEST:
             lifetime.send_signal(self._launched.pidfd, number)
+            if self._paused and number in (signals.SIGKILL, signals.parse(self._keeper.spec.stop_signal)):
+                # What stands still cannot end (cgroup-v1/freezer-subsystem.rst): the signal takes effect on waking.
+                self._resume()
+
+    def administer(self, kind: bytes) -> bytes:
+        try:
+            if kind == frames.PAUSE:
+                self._pause()
+            elif kind == frames.RESUME:
+                self._resume()
+            else:
+                self._keeper.reload()
+        except (PierError, OSError) as failure:
+            message = handshake.describe(failure, "obeying")
+            return frames.encode(frames.REFUSED, jsontext.dumps(message).encode())
+        return frames.encode(frames.DONE)
+
+    def _pause(self) -> None:
+        if self._launched is None:
+            raise Conflict(f"Container {self._keeper.spec.id} is not running")
+        if self._paused:
+            raise Conflict(f"Container {self._keeper.spec.id} is already paused")
+        if self._health is not None:
+            self._health.close()
+        try:
+            self._keeper.freeze()
+            self._paused = True
+        finally:
+            if self._health is not None and not self._paused:
+                self._health.resume()
+
+    def _resume(self) -> None:
+        if not self._paused:
+            raise Conflict(f"Container {self._keeper.spec.id} is not paused")
+        self._keeper.thaw()
+        self._paused = False
+        if self._health is not None:
+            self._health.resume()
 
     def stop_requested(self) -> None:
         self._stopped_by_user = True

@@ -6,7 +6,7 @@ import os
 import select
 import time
 
-from pier.errors import Bug, PierError
+from pier.errors import Bug, Conflict, PierError
 from pier.kernel import signals, tty
 from pier.model import jsontext
 from pier.model.record import Record
@@ -90,6 +90,19 @@ class Relay:
     def send_signal(self, number: int) -> None:
         """Ask the monitor to signal the container's first process, whichever that is by then."""
         self._send(frames.encode(frames.SIGNAL, bytes([number])))
+
+    def administer(self, kind: bytes) -> None:
+        """Have the monitor pause, resume or reload the container; its PierError when it cannot. Conflict: it has ended.
+        """
+        self._send(frames.encode(kind))
+        while True:
+            answer, payload = self._next()
+            if answer == frames.DONE:
+                return
+            if answer == frames.REFUSED:
+                raise handshake.raised(jsontext.loads(payload))
+            if answer in (frames.EXITED, b""):
+                raise Conflict("the container is not running", why="it ended just now")
 
     def run(self) -> Ending:
         """Relay until the container ends, the user detaches, or the monitor is gone."""
