@@ -59,6 +59,7 @@ ROWS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("system events|events", "events", "EVENTS", "Get real time events from the store", False),
     ("system info|info", "system", "INFO", "Display system-wide information", False),
     ("system prune", "prune", "SYSTEM", "Remove unused data", False),
+    ("oci", "oci", "OCI", "Run containers from OCI bundles, as a runtime for other engines", False),
     ("version", "system", "VERSION", "Show the version information", False),
     ("volume create", "volume", "CREATE", "Create a volume", False),
     ("volume inspect", "inspect", "VOLUME", "Display detailed information on one or more volumes", False),

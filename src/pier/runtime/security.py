@@ -12,6 +12,7 @@ from pier.state import files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from pier.model.container import Security
 
@@ -128,3 +129,11 @@ def _compile(profile_path: str, machine: str, names: tuple[str, ...], kernel: tu
         return seccomp.compile_profile(profile, tables, machine=machine, capabilities=names, kernel=kernel)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise Invalid(f"{profile_path} is not a seccomp profile", why=f"{type(exc).__name__}: {exc}") from exc
+
+
+def compile_oci_filter(profile: dict[str, Any]) -> bytes:
+    """The program of an OCI configuration's `linux.seccomp`, whose conditions are resolved already."""
+    from pier.runtime import seccomp
+
+    tables = jsontext.loads(files.read_text(_DATA + "/syscalls.json"))
+    return seccomp.compile_profile(profile, tables, machine=os.uname().machine, capabilities=(), kernel=(0, 0))
