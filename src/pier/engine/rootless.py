@@ -32,11 +32,15 @@ class UserPlace(place.Place):
         super().__init__(idmap.current())
         self._run = paths.run
         self._connection = connection
-        self._entered = False
+        self._entered = self._stays = False
         self.open_upstream = self._open_upstream
 
     def stay(self) -> None:
-        # The number belongs to nobody any more, or to another file: the monitor has closed every fd it inherited.
+        if self._stays:
+            return
+        self._stays = True
+        # The monitor has closed every fd it inherited: the number is nobody's, or already another file's.
+        self._connection.forget()
         self._connection = self._reach()
 
     def _reach(self) -> shared.Connection:

@@ -10,6 +10,7 @@ from pier.kernel import libc
 
 # <linux/sched.h>
 CLONE_PIDFD = 0x00001000
+CLONE_PARENT = 0x00008000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -67,7 +68,9 @@ def _clone_into(flags: int, cgroup: str, pidfd: ctypes.c_int) -> int:
         # struct clone_args of <linux/sched.h>: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size,
         # tls, set_tid, set_tid_size, cgroup
         wanted = flags | CLONE_PIDFD | _CLONE_INTO_CGROUP
-        packed = struct.pack("11Q", wanted, ctypes.addressof(pidfd), 0, 0, _SIGCHLD, 0, 0, 0, 0, 0, folder)
+        # clone(2): with CLONE_PARENT the signal is the caller's own.
+        signal = 0 if flags & CLONE_PARENT else _SIGCHLD
+        packed = struct.pack("11Q", wanted, ctypes.addressof(pidfd), 0, 0, signal, 0, 0, 0, 0, 0, folder)
         arguments = ctypes.create_string_buffer(packed, len(packed))
         return libc.syscall(_SYS_CLONE3, ctypes.addressof(arguments), len(packed))
     finally:

@@ -8,7 +8,7 @@ import os
 from pier.errors import Bug, Conflict, PierError
 from pier.kernel import cgroup, fs, lifetime, namespaces, process, tty
 from pier.model.record import Record
-from pier.runtime import handshake, program
+from pier.runtime import birth, handshake, program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Target(Record):
 
 def open_terminal(target: Target) -> tuple[int, int]:
     """(master, slave) of a new terminal in the container's own devpts."""
+    target = _reachable(target)
     root = os.open(f"/proc/{target.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         ptmx = fs.open_in_root(root, "/dev/pts/ptmx", os.O_PATH)
@@ -48,29 +49,23 @@ def spawn(target: Target, wanted: Program, stdio: tuple[int, int, int], *, termi
     The caller must have one thread.
     Conflict when the container is gone; CommandNotFound, NotExecutable, Invalid as for a first process.
     """
+    target = _reachable(target)
     try:
         pidfd = lifetime.open_pidfd(target.pid, target.started)
     except ProcessLookupError as exc:
         raise Conflict("the container is not running") from exc
-    home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     ours, theirs = handshake.pair()
     try:
         legacy, unified = cgroup.split(target.cgroups)
-        try:
-            # pid_namespaces(7): setns moves our children, not us; afterwards they are to be born at home again.
-            _enter(pidfd, target.pid, ("pid",))
-            pid, child = namespaces.clone(0, unified)
-            if pid == 0:
-                ours.close()
-                _run(legacy, target, pidfd, wanted, stdio, theirs, terminal=terminal)
-        finally:
-            namespaces.setns(home, namespaces.CLONE_NEWPID)
+        pid, child = birth.clone_into(lambda: _enter(pidfd, target.pid, ("pid",)), 0, unified)
+        if pid == 0:
+            ours.close()
+            _run(legacy, target, pidfd, wanted, stdio, theirs, terminal=terminal)
         os.close(child)
     except OSError as exc:
         ours.close()
         raise _refusal(target, exc) from exc
     finally:
-        os.close(home)
         os.close(pidfd)
         theirs.close()
     try:
@@ -111,12 +106,36 @@ def _enter(pidfd: int, pid: int, kinds: tuple[str, ...]) -> None:
     try:
         namespaces.setns(pidfd, flags)
     except OSError as error:
+        if error.errno == errno.EPERM and (foreign := _foreign(pid, kinds)) != kinds:
+            _enter(pidfd, pid, foreign)
+            return
         if error.errno != errno.EINVAL:
             raise
         fds = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds]
         for fd in fds:
             namespaces.setns(fd)
             os.close(fd)
+
+
+def _foreign(pid: int, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of *kinds* in which we are not yet: the host's own, lent to a user's container, can only be stayed in."""
+    mine, theirs = "/proc/self/ns/", f"/proc/{pid}/ns/"
+    return tuple(kind for kind in kinds if os.stat(mine + kind).st_ino != os.stat(theirs + kind).st_ino)
+
+
+def _reachable(target: Target) -> Target:
+    """*target*, or the child of its reaper (`--init`), which has our memory and so lets nobody in (ptrace(2))."""
+    try:
+        os.stat(f"/proc/{target.pid}/ns/mnt")
+    except PermissionError:
+        with open(f"/proc/{target.pid}/task/{target.pid}/children", encoding="ascii") as children:
+            for text in children.read().split():
+                if started := lifetime.start_time(int(text)):
+                    return target.replace(pid=int(text), started=started)
+    except OSError:
+        # It has ended; what is done next says so.
+        return target
+    return target
 
 
 def _run(

@@ -7,7 +7,7 @@ import os
 from pier.errors import Bug, PierError
 from pier.kernel import cgroup, lifetime, namespaces, signals
 from pier.model.record import Record
-from pier.runtime import handshake, init
+from pier.runtime import birth, handshake, init
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,19 +80,11 @@ def _clone(plan: Plan, flags: int, unified: str) -> tuple[int, int]:
     path = plan.joins.get("pid", "")
     if not path:
         return namespaces.clone(flags, unified)
-    home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     there = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    pid = -1
     try:
-        namespaces.setns(there, namespaces.CLONE_NEWPID)
-        pid, pidfd = namespaces.clone(flags, unified)
+        return birth.clone_into(lambda: namespaces.setns(there, namespaces.CLONE_NEWPID), flags, unified)
     finally:
-        # Not in the child: its own children belong to the namespace it was born in.
-        if pid:
-            namespaces.setns(home, namespaces.CLONE_NEWPID)
         os.close(there)
-        os.close(home)
-    return pid, pidfd
 
 
 def _join(path: str, flag: int, socket: _socket.socket, what: str) -> None:

@@ -52,8 +52,9 @@ class Connection:
             raise OSError(message["errno"], message["failed"])
         return message, fd
 
-    def close(self) -> None:
-        self._socket.close()
+    def forget(self) -> None:
+        """The fd was closed behind our back; its number may be another file's by now."""
+        self._socket.detach()
 
 
 def connect(run_folder: str) -> Connection | None:
