@@ -6,6 +6,7 @@ import os
 import sys
 
 from pier.cli import createflags, createoptions
+from pier.cli.attach import detach_keys
 from pier.cli.options import Command, flag, value
 from pier.errors import Conflict, Invalid, NotFound, PierError
 
@@ -38,7 +39,7 @@ def run(session: Session, arguments: Arguments) -> int:
             why="-t asks for a terminal, but standard input is a pipe or a file",
             hint="leave -t out: pier run -i ...",
         )
-    keys = _detach_keys(arguments)
+    keys = detach_keys(arguments.text("detach-keys"))
     if detached:
         wanted = wanted.replace(stdin_once=False)
     for remark in createoptions.remarks(arguments):
@@ -135,18 +136,6 @@ def _image(session: Session, arguments: Arguments, engine: Engine) -> Image:
         recipes=arguments.text("recipes"),
         quiet=arguments.flag("quiet"),
     )
-
-
-def _detach_keys(arguments: Arguments) -> bytes:
-    from pier.runtime import relay
-
-    text = arguments.text("detach-keys")
-    if not text:
-        return relay.DETACH_KEYS
-    try:
-        return relay.parse_detach_keys(text)
-    except ValueError as exc:
-        raise Invalid(f"Invalid detach keys ({text}) provided", hint="for example ctrl-p,ctrl-q") from exc
 
 
 RUN = Command(

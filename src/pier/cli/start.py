@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from pier.cli.attach import detach_keys
 from pier.cli.options import Command, Misuse, flag, refused, value
 from pier.engine import lifecycle, listing
 from pier.engine import start as engine_start
-from pier.errors import Invalid
-from pier.runtime.relay import DETACH_KEYS, parse_detach_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def _attached(session: Session, arguments: Arguments) -> int:
         stdin=arguments.flag("interactive") and found.spec.stdin_open,
         output=True,
         proxy_signals=arguments.flag("sig-proxy"),
-        detach_keys=_detach_keys(arguments.text("detach-keys")),
+        detach_keys=detach_keys(arguments.text("detach-keys")),
     )
     running = lifecycle.connect(engine, found, wish) if found.state.running else None
     relay = running or engine_start.begin(engine, found, wish)
@@ -51,15 +50,6 @@ def _attached(session: Session, arguments: Arguments) -> int:
     finally:
         relay.close()
     return 0 if ending.detached else ending.exit_code
-
-
-def _detach_keys(text: str) -> bytes:
-    if not text:
-        return DETACH_KEYS
-    try:
-        return parse_detach_keys(text)
-    except ValueError as exc:
-        raise Invalid(f"Invalid detach keys: {text}", hint="such as ctrl-p,ctrl-q or a,ctrl-]") from exc
 
 
 START = Command(

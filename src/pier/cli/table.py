@@ -28,11 +28,16 @@ ROWS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("image pull|pull", "pull", "PULL", "Download an image from a registry", True),
     ("image ls|image list|images", "images", "IMAGES", "List images", False),
     ("compose", "compose", "COMPOSE", "Define and run applications of several containers", True),
+    ("container attach|attach", "attach", "ATTACH", "Attach local streams to a running container", False),
+    ("container commit|commit", "snapshot", "COMMIT", "Create a new image from a container's changes", True),
     ("container create|create", "run", "CREATE", "Create a new container", False),
     ("container cp|cp", "copy", "COPY", "Copy files/folders between a container and the local filesystem", False),
+    ("container diff|diff", "snapshot", "DIFF", "Inspect changes to files of a container's filesystem", False),
+    ("container export|export", "snapshot", "EXPORT", "Export a container's filesystem as a tar archive", False),
     ("container inspect", "inspect", "CONTAINER", "Display detailed information on one or more containers", False),
     ("container kill|kill", "lifecycle", "KILL", "Kill one or more running containers", False),
     ("container logs|logs", "logs", "LOGS", "Fetch the logs of a container", False),
+    ("container pause|pause", "adjusting", "PAUSE", "Pause all processes within one or more containers", False),
     ("container port|port", "port", "PORT", "List port mappings or a specific mapping for the container", False),
     ("container prune", "prune", "CONTAINERS", "Remove all stopped containers", False),
     ("container rename|rename", "lifecycle", "RENAME", "Rename a container", False),
@@ -42,6 +47,8 @@ ROWS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("container stats|stats", "stats", "STATS", "Show what containers use of CPU, memory, network and disk", False),
     ("container stop|stop", "lifecycle", "STOP", "Stop one or more running containers", False),
     ("container top|top", "top", "TOP", "Display the running processes of a container", False),
+    ("container unpause|unpause", "adjusting", "UNPAUSE", "Unpause all processes within containers", False),
+    ("container update|update", "adjusting", "UPDATE", "Update configuration of one or more containers", False),
     ("container wait|wait", "lifecycle", "WAIT", "Wait until containers stop, then print their exit codes", False),
     ("image inspect", "inspect", "IMAGE", "Display detailed information on one or more images", False),
     ("image prune", "prune", "IMAGES", "Remove unused images", False),
@@ -79,9 +86,8 @@ GROUPS = {
 
 # Docker's commands that pier knows by name and does not have.
 MISSING = (
-    ("attach", "commit", "diff", "export", "history", "import", "load", "login", "logout", "pause", "push", "save")
-    + ("search", "unpause", "update", "buildx", "checkpoint", "config", "context", "manifest", "node", "plugin")
-    + ("secret", "service", "stack", "swarm", "trust")
+    ("history", "import", "load", "login", "logout", "push", "save", "search", "buildx", "checkpoint", "config")
+    + ("context", "manifest", "node", "plugin", "secret", "service", "stack", "swarm", "trust")
 )
 
 

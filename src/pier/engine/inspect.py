@@ -6,6 +6,7 @@ Field names and their order are those of the API's definitions; a field pier has
 from __future__ import annotations
 
 from pier.model import timestamps
+from pier.runtime.limits import swap_total
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def container(engine: Engine, found: Container, *, size: bool = False) -> dict[s
         "ResolvConfPath": f"{folder}/resolv.conf",
         "HostnamePath": f"{folder}/hostname",
         "HostsPath": f"{folder}/hosts",
-        "LogPath": f"{folder}/{found.log_path_name}",
+        "LogPath": "" if spec.log.driver == "none" else f"{folder}/{found.log_path_name}",
         "Name": "/" + spec.name,
         "RestartCount": state.restart_count,
         "Driver": _DRIVER,
@@ -101,11 +102,14 @@ def _health(health: Health) -> dict[str, Any]:
 
 
 def _host_config(spec: ContainerSpec) -> dict[str, Any]:
+    # Loaded here: `inspect` of an image or a network needs no C library, which identities need.
+    from pier.runtime.security import MASKED_PATHS, READ_ONLY_PATHS
+
     limits, security = spec.resources, spec.security
     return {
         "Binds": [_bind(mount) for mount in spec.mounts if mount.kind != "tmpfs" and mount.source] or None,
         "ContainerIDFile": "",
-        "LogConfig": {"Type": "json-file", "Config": {}},
+        "LogConfig": {"Type": spec.log.driver, "Config": _log_options(spec)},
         "NetworkMode": _network_mode(spec),
         "PortBindings": _port_map(spec.ports),
         "RestartPolicy": {"Name": spec.restart.name, "MaximumRetryCount": spec.restart.maximum},
@@ -121,35 +125,52 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "DnsSearch": list(spec.dns_search),
         "ExtraHosts": list(spec.extra_hosts) or None,
         "GroupAdd": list(security.group_add) or None,
-        "IpcMode": "private",
+        "IpcMode": spec.ipc_mode,
         "Cgroup": "",
         "Links": None,
         "OomScoreAdj": limits.oom_score_adj,
-        "PidMode": "",
+        "PidMode": spec.pid_mode,
         "Privileged": security.privileged,
         "PublishAllPorts": spec.publish_all,
         "ReadonlyRootfs": security.read_only,
         "SecurityOpt": _security_options(spec) or None,
         "Tmpfs": {mount.target: ",".join(mount.options) for mount in spec.mounts if mount.kind == "tmpfs"},
-        "UTSMode": "",
+        "UTSMode": spec.uts_mode,
         "UsernsMode": "",
         "ShmSize": spec.shm_bytes,
         "Sysctls": dict(security.sysctls),
         "Runtime": "pier",
         "Isolation": "",
         "CpuShares": limits.cpu_shares,
-        "Memory": limits.memory,
+        "Memory": max(limits.memory, 0),
         "NanoCpus": limits.nano_cpus,
         "CgroupParent": "",
+        "BlkioWeight": 0,
+        "CpuPeriod": limits.cpu_period,
+        "CpuQuota": limits.cpu_quota,
+        "CpuRealtimePeriod": 0,
+        "CpuRealtimeRuntime": 0,
         "CpusetCpus": limits.cpuset_cpus,
+        "CpusetMems": limits.cpuset_mems,
         "Devices": [_device(device) for device in security.devices],
         "MemoryReservation": limits.memory_reservation,
-        "MemorySwap": limits.memory_swap,
-        "OomKillDisable": False,
+        "MemorySwap": swap_total(limits),
+        "MemorySwappiness": limits.memory_swappiness if limits.memory_swappiness >= 0 else None,
+        "OomKillDisable": limits.oom_kill_disable,
         "PidsLimit": limits.pids_limit or None,
         "Ulimits": [{"Name": limit.name, "Hard": limit.hard, "Soft": limit.soft} for limit in limits.ulimits],
         "Init": spec.init,
+        "Annotations": dict(spec.annotations) or None,
+        "MaskedPaths": [] if security.privileged else list(MASKED_PATHS),
+        "ReadonlyPaths": [] if security.privileged else list(READ_ONLY_PATHS),
     }
+
+
+def _log_options(spec: ContainerSpec) -> dict[str, str]:
+    policy = spec.log
+    if not policy.max_size:
+        return {"max-file": str(policy.max_files)} if policy.max_files > 1 else {}
+    return {"max-file": str(policy.max_files), "max-size": str(policy.max_size)}
 
 
 def _network_mode(spec: ContainerSpec) -> str:
@@ -193,9 +214,9 @@ def _config(spec: ContainerSpec) -> dict[str, Any]:
         "Hostname": spec.hostname,
         "Domainname": spec.domainname,
         "User": spec.user,
-        "AttachStdin": spec.stdin_once,
-        "AttachStdout": True,
-        "AttachStderr": True,
+        "AttachStdin": spec.stdin_once and "stdin" in (spec.attached or ("stdin",)),
+        "AttachStdout": not spec.attached or "stdout" in spec.attached,
+        "AttachStderr": not spec.attached or "stderr" in spec.attached,
         "ExposedPorts": {name: {} for name in sorted({*spec.exposed, *map(_port_name, spec.ports)})},
         "Tty": spec.tty,
         "OpenStdin": spec.stdin_open,
