@@ -119,6 +119,13 @@ class ContainerKeeper(monitor.Keeper):
             subpath=mount.subpath,
         )
 
+    def launch(self, plan: Plan, stdio: tuple[int, int, int], connections: Connections) -> Launched:
+        if not self.spec.runtime:
+            return launch.launch(plan, stdio, connections)
+        from pier.engine import oci
+
+        return oci.Runtime(self.spec, self.run_folder).launch(plan, stdio, connections)
+
     def services(self) -> list[Service]:
         return self._network.serve()
 
@@ -222,6 +229,10 @@ class ContainerKeeper(monitor.Keeper):
         return False
 
     def _give_back(self, *, final: bool) -> None:
+        if self.spec.runtime:
+            from pier.engine import oci
+
+            oci.Runtime(self.spec, self.run_folder).forget()
         if final:
             self._network.close()
             files.remove_tree(self.run_folder)

@@ -24,7 +24,7 @@ AUDIT_ARCH = {"x86_64": 0xC000003E, "i386": 0x40000003, "aarch64": 0xC00000B7}
 # Names that profiles use (Go's, and libseccomp's)
 GO_NAME = {"x86_64": "amd64", "i386": "x86", "aarch64": "arm64"}
 NATIVE = {"x86_64": ("x86_64", "i386"), "aarch64": ("aarch64",)}
-_SCMP_NAME = {"x86_64": "SCMP_ARCH_X86_64", "i386": "SCMP_ARCH_X86", "aarch64": "SCMP_ARCH_AARCH64"}
+SCMP_NAME = {"x86_64": "SCMP_ARCH_X86_64", "i386": "SCMP_ARCH_X86", "aarch64": "SCMP_ARCH_AARCH64"}
 _X32_BIT = 0x40000000
 
 # <linux/seccomp.h>
@@ -66,7 +66,7 @@ def compile_profile(
     code: Code = []
     listed = profile.get("architectures")
     for architecture in NATIVE[machine]:
-        if listed and architecture != machine and _SCMP_NAME[architecture] not in listed:
+        if listed and architecture != machine and SCMP_NAME[architecture] not in listed:
             continue
         rules = _rules(profile, tables[architecture], architecture, capabilities, kernel)
         body = _dispatch(rules, default, x32=architecture == "x86_64")

@@ -97,8 +97,7 @@ def seccomp_program(security: Security, names: tuple[str, ...], cache: str) -> b
     if security.privileged or security.seccomp == "unconfined":
         return b""
     host = os.uname()
-    release = host.release.split("-")[0].split(".")
-    kernel = (int(release[0]), int(release[1]))
+    kernel = kernel_version(host.release)
     if security.seccomp:
         return _compile(security.seccomp, host.machine, names, kernel)
     mask = identity.mask_of(names)
@@ -115,15 +114,27 @@ def seccomp_program(security: Security, names: tuple[str, ...], cache: str) -> b
         os.close(fd)
 
 
+def kernel_version(release: str) -> tuple[int, int]:
+    """The first two numbers of `uname -r`."""
+    numbers = release.split("-")[0].split(".")
+    return int(numbers[0]), int(numbers[1])
+
+
+def seccomp_profile(path: str) -> Any:
+    """The profile in the file *path*, Docker's own without one. NotFound, Invalid."""
+    path = path or _DATA + "/seccomp-default.json"
+    try:
+        return jsontext.loads(files.read_text(path))
+    except FileNotFoundError as exc:
+        raise NotFound(f"no seccomp profile at {path}") from exc
+    except ValueError as exc:
+        raise Invalid(f"the seccomp profile {path} is not JSON", why=str(exc)) from exc
+
+
 def _compile(profile_path: str, machine: str, names: tuple[str, ...], kernel: tuple[int, int]) -> bytes:
     from pier.runtime import seccomp
 
-    try:
-        profile = jsontext.loads(files.read_text(profile_path))
-    except FileNotFoundError as exc:
-        raise NotFound(f"no seccomp profile at {profile_path}") from exc
-    except ValueError as exc:
-        raise Invalid(f"the seccomp profile {profile_path} is not JSON", why=str(exc)) from exc
+    profile = seccomp_profile(profile_path)
     tables = jsontext.loads(files.read_text(_DATA + "/syscalls.json"))
     try:
         return seccomp.compile_profile(profile, tables, machine=machine, capabilities=names, kernel=kernel)
