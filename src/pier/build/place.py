@@ -12,6 +12,7 @@ import stat
 
 from pier.build.tree import Tree
 from pier.errors import Invalid
+from pier.images.attributes import unmapped_owner
 from pier.model.record import Record
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_OVERLAY = "trusted.overlay."
+_OVERLAY = ("trusted.overlay.", "user.overlay.")
 _WHITEOUT = ".wh."
 _CHUNK = 1 << 24
 
@@ -224,7 +225,12 @@ def copy_xattrs(real: str, fd: int) -> None:
 
 def _dress(fd: int, attributes: Attributes) -> None:
     # chown(2) clears set-user-ID bits and file capabilities, so modes and attributes come after it.
-    os.fchown(fd, attributes.uid, attributes.gid)
+    try:
+        os.fchown(fd, attributes.uid, attributes.gid)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise unmapped_owner("a file of the image", attributes.uid, attributes.gid) from error
     os.fchmod(fd, stat.S_IMODE(attributes.mode))
     if attributes.xattrs:
         copy_xattrs(attributes.xattrs, fd)

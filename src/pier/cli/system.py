@@ -85,6 +85,9 @@ def _info_shape(engine: Engine) -> dict[str, Any]:
     from pier.engine.listing import containers
 
     found = containers(engine, all=True)
+    from pier.engine import storage
+
+    problem = storage.overlay_problem(engine.paths)
     names = os.uname()
     states = [item.state.status for item in found]
     return {
@@ -94,7 +97,8 @@ def _info_shape(engine: Engine) -> dict[str, Any]:
         "ContainersPaused": states.count("paused"),
         "ContainersStopped": len(found) - states.count("running") - states.count("paused"),
         "Images": len(engine.images.list()),
-        "Driver": "overlay2",
+        "Driver": "overlay2" if not problem else "none",
+        "DriverStatus": [["Native Overlay", problem or "true"], ["userxattr", str(engine.place.ids.nested).lower()]],
         "Plugins": {"Volume": ["local"], "Network": ["bridge", "host", "null"], "Log": ["json-file"]},
         "LoggingDriver": "json-file",
         "CgroupDriver": "cgroupfs",
@@ -109,9 +113,11 @@ def _info_shape(engine: Engine) -> dict[str, Any]:
         "Name": names.nodename,
         "ServerVersion": __version__,
         "DefaultRuntime": "pier",
-        "SecurityOptions": ["name=seccomp,profile=builtin"],
-        "Place": "R",
-        "Isolation": "namespaces, overlay, cgroups, seccomp, dropped capabilities",
+        "SecurityOptions": ["name=seccomp,profile=builtin", *(["name=rootless"] if engine.place.ids.nested else [])],
+        "Place": engine.place.letter,
+        "PlaceTitle": engine.place.title,
+        "Isolation": engine.place.isolation,
+        "UserIds": engine.place.ids.count,
         "Warnings": None,
     }
 
@@ -139,13 +145,14 @@ def _operating_system() -> str:
 def _info_text(shape: dict[str, Any]) -> str:
     return (
         f"pier version: {shape['ServerVersion']} (no daemon)\n"
-        f"Place: {shape['Place']} (real root): {shape['Isolation']}\n"
+        f"Place: {shape['Place']} ({shape['PlaceTitle']}): {shape['Isolation']}\n"
         f"Containers: {shape['Containers']}\n"
         f" Running: {shape['ContainersRunning']}\n"
         f" Paused: {shape['ContainersPaused']}\n"
         f" Stopped: {shape['ContainersStopped']}\n"
         f"Images: {shape['Images']}\n"
         f"Storage Driver: {shape['Driver']}\n"
+        f"{''.join(f' {name}: {told}{chr(10)}' for name, told in shape['DriverStatus'])}"
         f"Logging Driver: {shape['LoggingDriver']}\n"
         f"Cgroup Driver: {shape['CgroupDriver']}\n"
         f"Cgroup Version: {shape['CgroupVersion']}\n"

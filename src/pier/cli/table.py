@@ -64,6 +64,7 @@ ROWS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("network rm|network remove", "network", "REMOVE", "Remove one or more networks", False),
     ("system df", "df", "DF", "Show pier's disk usage", False),
     ("system events|events", "events", "EVENTS", "Get real time events from the store", False),
+    ("system doctor|doctor", "doctor", "DOCTOR", "Say what works here, what does not, and how to change it", False),
     ("system info|info", "system", "INFO", "Display system-wide information", False),
     ("system prune", "prune", "SYSTEM", "Remove unused data", False),
     ("oci", "oci", "OCI", "Run containers from OCI bundles, as a runtime for other engines", False),

@@ -40,7 +40,7 @@ class Engine:
         self.warn = warn
         self.environ = environ
         self.note = note
-        self.images = ImageStore(paths)
+        self.images = ImageStore(paths, warn)
 
     def record(self, kind: str, action: str, actor: str, **attributes: str) -> None:
         """Append an event to the journal."""

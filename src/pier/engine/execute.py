@@ -61,4 +61,5 @@ def program(
         limits=tuple((limit.name, limit.soft, limit.hard) for limit in spec.resources.ulimits),
         oom_score_adj=spec.resources.oom_score_adj,
         make_cwd=False,
+        one_id=engine.place.ids.one_id,
     )

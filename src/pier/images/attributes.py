@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pier.errors import Corrupt, Unsupported
 from pier.images.tar_reader import SYMLINK
-from pier.kernel import fs
+from pier.kernel import fs, idmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,24 +55,29 @@ def mark_opaque(directory_fd: int) -> None:
         os.setxattr(directory_fd, _OPAQUE[1], b"y")
 
 
-def describe(fd: int, member: Member) -> None:
-    """The file behind *fd* gets all that *member* says. Owner first: chown(2) clears setuid bits and capabilities."""
-    _give(member, lambda uid, gid: os.fchown(fd, uid, gid))
+def describe(fd: int, member: Member) -> bool:
+    """The file behind *fd* gets all that *member* says; False where its owner does not exist here.
+
+    Owner first: chown(2) clears setuid bits and capabilities.
+    """
+    owned = _give(member, lambda uid, gid: os.fchown(fd, uid, gid))
     os.fchmod(fd, member.mode)
     for name, value in member.xattrs.items():
         if is_kept(name):
             _set_xattr(fd, name, value)
     time_ns = min(max(member.mtime_ns, 0), _LATEST_NS)
     os.utime(fd, ns=(time_ns, time_ns))
+    return owned
 
 
-def describe_at(parent_fd: int, base: bytes, member: Member) -> None:
+def describe_at(parent_fd: int, base: bytes, member: Member) -> bool:
     """The same for what cannot be opened: a symlink, a device, a fifo, made in *parent_fd* just now."""
-    _give(member, lambda uid, gid: os.chown(base, uid, gid, dir_fd=parent_fd, follow_symlinks=False))
+    owned = _give(member, lambda uid, gid: os.chown(base, uid, gid, dir_fd=parent_fd, follow_symlinks=False))
     if member.kind != SYMLINK:
         os.chmod(base, member.mode, dir_fd=parent_fd)
     time_ns = min(max(member.mtime_ns, 0), _LATEST_NS)
     os.utime(base, ns=(time_ns, time_ns), dir_fd=parent_fd, follow_symlinks=False)
+    return owned
 
 
 def adopt_parents(target: str, implied: tuple[str, ...], lower_dirs: tuple[str, ...]) -> None:
@@ -88,9 +93,10 @@ def adopt_parents(target: str, implied: tuple[str, ...], lower_dirs: tuple[str, 
                 break
 
 
-def _give(member: Member, chown: Callable[[int, int], None]) -> None:
+def _give(member: Member, chown: Callable[[int, int], None]) -> bool:
+    """Whether the file has its owner now: not where root is the only user there can be."""
     if os.geteuid() != 0:
-        return
+        return True
     # (uid_t) -1 means "leave it" to chown(2), so it cannot be an owner.
     if member.uid >= 0xFFFFFFFF or member.gid >= 0xFFFFFFFF:
         raise Corrupt(
@@ -102,11 +108,19 @@ def _give(member: Member, chown: Callable[[int, int], None]) -> None:
     except OSError as exc:
         if exc.errno != errno.EINVAL:
             raise
-        raise Unsupported(
-            f"the layer's member {os.fsdecode(member.name)!r} cannot be unpacked",
-            why=f"its owner {member.uid}:{member.gid} is not mapped into this user namespace",
-            hint="add a subordinate range for your user to /etc/subuid and /etc/subgid",
-        ) from exc
+        if idmap.current().one_id:
+            return False
+        raise unmapped_owner(f"the layer's member {os.fsdecode(member.name)!r}", member.uid, member.gid) from exc
+    return True
+
+
+def unmapped_owner(what: str, uid: int, gid: int) -> Unsupported:
+    """The refusal of a file whose owner does not exist in this user namespace."""
+    return Unsupported(
+        f"{what} cannot be made",
+        why=f"its owner {uid}:{gid} is not mapped into this user namespace",
+        hint="`pier doctor` shows the command that gives your user a range of ids",
+    )
 
 
 def _set_xattr(fd: int, name: str, value: bytes) -> None:

@@ -128,6 +128,7 @@ def keep_layer(
 ) -> Layer:
     """Move a verified *blob* and its unpacked *tree* to their places. *lower*: diff_ids of the layers below."""
     keep_blob(store, blob, digest)
+    store.tell_disowned(unpacked.disowned)
     layer = Layer(
         digest=digest,
         diff_id=unpacked.diff_id,

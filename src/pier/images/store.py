@@ -17,6 +17,7 @@ from pier.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from pier.images.layout import Entries, Entry
@@ -38,9 +39,17 @@ class Removed(Record):
 class ImageStore:
     """The images of one root directory. Cheap to make: it opens nothing."""
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, warn: Callable[[str], None] | None = None) -> None:
         self.paths = paths
+        self._warn = warn
         self.layout = Layout(paths)
+
+    def tell_disowned(self, names: tuple[str, ...]) -> None:
+        """Warn, once, of files that became root's because only one user id exists here."""
+        if names and self._warn is not None:
+            first = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            self._warn(f"files of the image belong to root here, because only one user id exists: {first} (see pier doctor)")
+            self._warn = None
 
     def resolve(self, text: str) -> Image:
         """The image meant by a name, name:tag, name@digest, id or unambiguous beginning of an id. NotFound; Invalid."""

@@ -38,12 +38,16 @@ _BLAMED_ON_ARCHIVE = (
 
 
 class Unpacked(Record):
-    """What came out: the digest of the plain archive, the bytes of file data, and directories it never described."""
+    """What came out: the digest of the plain archive, the bytes of file data, and directories it never described.
+
+    *disowned*: what became root's, because its owner does not exist in this user namespace.
+    """
 
     diff_id: str
     size: int
     media_type: str
     implied: tuple[str, ...] = ()
+    disowned: tuple[str, ...] = ()
 
 
 def unpack(stream: BinaryIO, target: str, *, compressed_size: int) -> Unpacked:
@@ -70,6 +74,7 @@ def unpack(stream: BinaryIO, target: str, *, compressed_size: int) -> Unpacked:
         size=tree.size,
         media_type=media_type,
         implied=tuple(os.fsdecode(path) for path in sorted(tree.implied)),
+        disowned=tuple(os.fsdecode(name) for name in tree.disowned),
     )
 
 
@@ -82,6 +87,7 @@ class _Tree:
         self._parents: dict[bytes, int] = {}
         self._directories: dict[bytes, Member] = {}
         self.implied: set[bytes] = {b""}
+        self.disowned: list[bytes] = []
         self.size = 0
 
     def add(self, member: Member, source: Source) -> None:
@@ -106,11 +112,15 @@ class _Tree:
             except (FileNotFoundError, NotADirectoryError):  # replaced by a later member
                 continue
             try:
-                attributes.describe(fd, member)
+                self._note_owner(member, owned=attributes.describe(fd, member))
             finally:
                 os.close(fd)
         if b"" in self.implied:
             os.fchmod(self._root_fd, 0o755)
+
+    def _note_owner(self, member: Member, *, owned: bool) -> None:
+        if not owned:
+            self.disowned.append(member.name)
 
     def close(self) -> None:
         for fd in self._parents.values():
@@ -256,7 +266,7 @@ class _Tree:
                 self._write(fd, member, source)
             if member.extents is not None:
                 os.ftruncate(fd, member.length)
-            attributes.describe(fd, member)
+            self._note_owner(member, owned=attributes.describe(fd, member))
         finally:
             os.close(fd)
 
@@ -274,7 +284,7 @@ class _Tree:
 
     def _make_symlink(self, member: Member, parent_fd: int, base: bytes, source: Source) -> None:
         os.symlink(member.link, base, dir_fd=parent_fd)
-        attributes.describe_at(parent_fd, base, member)
+        self._note_owner(member, owned=attributes.describe_at(parent_fd, base, member))
 
     def _make_hard_link(self, member: Member, parent_fd: int, base: bytes, source: Source) -> None:
         from_parent, from_base = _split(member.link)
@@ -298,11 +308,11 @@ class _Tree:
             raise _refused(member, "its device number is too large") from exc
         except PermissionError:  # user_namespaces(7): no device nodes there; Docker leaves them out as well
             return
-        attributes.describe_at(parent_fd, base, member)
+        self._note_owner(member, owned=attributes.describe_at(parent_fd, base, member))
 
     def _make_fifo(self, member: Member, parent_fd: int, base: bytes, source: Source) -> None:
         os.mkfifo(base, member.mode, dir_fd=parent_fd)
-        attributes.describe_at(parent_fd, base, member)
+        self._note_owner(member, owned=attributes.describe_at(parent_fd, base, member))
 
 
 _MAKERS: dict[bytes, Callable[[_Tree, Member, int, bytes, Source], None]] = {

@@ -84,11 +84,12 @@ def set_capabilities(effective: int, permitted: int, inheritable: int = 0) -> No
     libc.check(_capset(ctypes.byref(header), data))
 
 
-def become(uid: int, gid: int, groups: tuple[int, ...], capabilities: int) -> None:
-    """Change to *uid*:*gid* with supplementary *groups*; root keeps *capabilities*, others keep none."""
+def become(uid: int, gid: int, groups: tuple[int, ...] | None, capabilities: int) -> None:
+    """Change to *uid*:*gid* with supplementary *groups* (None: those there are); root keeps *capabilities*, others keep none."""
     if uid != 0:
         process.prctl(process.PR_SET_KEEPCAPS, 0)
-    os.setgroups(list(groups))
+    if groups is not None:
+        os.setgroups(list(groups))
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
     kept = capabilities if uid == 0 else 0

@@ -9,6 +9,7 @@ import stat
 from pier.kernel import fs
 
 _CHUNK = 1 << 30
+_OVERLAY = ("trusted.overlay.", "user.overlay.")
 
 
 def fill_volume(root_fd: int, path: str, volume: str) -> None:
@@ -74,11 +75,12 @@ def _copy_attributes(source: int, target: int) -> None:
     os.fchown(target, status.st_uid, status.st_gid)
     os.fchmod(target, stat.S_IMODE(status.st_mode))
     for name in os.listxattr(source):
-        if name.startswith("trusted.overlay."):
+        if name.startswith(_OVERLAY):
             continue
         try:
             os.setxattr(target, name, os.getxattr(source, name))
         except OSError as error:
-            if error.errno != errno.ENOTSUP:
+            # EPERM: a label of the host's security module, which a user namespace may not write.
+            if error.errno not in (errno.ENOTSUP, errno.EPERM):
                 raise
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))

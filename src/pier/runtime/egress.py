@@ -71,7 +71,7 @@ class WayOut:
 
     def _start(self, words: tuple[str, ...], network: int) -> str:
         """What kept the tool from serving, "" when nothing did."""
-        tun = _tun_problem()
+        tun = tun_problem()
         if tun:
             return tun
         ready, told = os.pipe2(os.O_CLOEXEC)
@@ -125,7 +125,8 @@ def _is_ready(ready: int) -> bool:
     return bool(poll.poll(int(_READY_SECONDS * 1000))) and bool(os.read(ready, 16))
 
 
-def _tun_problem() -> str:
+def tun_problem() -> str:
+    """What keeps a tool from the device it needs, with the fix; "" when nothing does."""
     try:
         os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
     except OSError as exc:

@@ -288,4 +288,5 @@ def _program(spec: ContainerSpec, hostname: str, seccomp: bytes, facts: Facts) -
         no_new_privileges=spec.security.no_new_privileges,
         limits=limits,
         oom_score_adj=spec.resources.oom_score_adj,
+        one_id=facts.one_id,
     )

@@ -28,7 +28,7 @@ class Program(Record):
     """What to execute, as whom, and how confined. *capabilities* is a bit mask; *limits* are (name, soft, hard).
 
     *ids* (uid, gid, further groups) stand in for *user* where no file of the container is to be asked; *sets* tell the
-    capability sets apart, *capabilities* being the bounding set then.
+    capability sets apart, *capabilities* being the bounding set then. *one_id*: root is the only user there can be.
     """
 
     argv: tuple[str, ...]
@@ -43,6 +43,7 @@ class Program(Record):
     limits: tuple[tuple[str, int, int], ...] = ()
     oom_score_adj: int = 0
     make_cwd: bool = True
+    one_id: bool = False
     umask: int = 0o022
     ids: tuple[int, ...] = ()
     sets: identity.CapabilitySets | None = None
@@ -105,10 +106,20 @@ def drop_privileges(program: Program, who: users.Identity) -> None:
     if program.seccomp and not program.no_new_privileges:
         # Without no_new_privs a filter needs CAP_SYS_ADMIN, so it goes on before capabilities go (seccomp(2)).
         seccomp.install(program.seccomp, program.seccomp_flags)
-    if program.sets is None:
-        identity.become(who.uid, who.gid, who.groups, program.capabilities)
-    else:
-        identity.become_holding(who.uid, who.gid, who.groups, program.sets)
+    try:
+        if program.sets is None:
+            groups = None if program.one_id else who.groups
+            identity.become(who.uid, who.gid, groups, program.capabilities)
+        else:
+            identity.become_holding(who.uid, who.gid, who.groups, program.sets)
+    except OSError as exc:
+        if exc.errno != errno.EINVAL:
+            raise
+        raise Unsupported(
+            f"the program cannot run as user {who.uid}:{who.gid}",
+            why="only one user id exists here" if program.one_id else "that id is outside the range of this user",
+            hint="`pier doctor` shows the command that gives your user a range of ids",
+        ) from exc
     if program.no_new_privileges:
         process.prctl(process.PR_SET_NO_NEW_PRIVS, 1)
         if program.seccomp:

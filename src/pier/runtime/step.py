@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from pier.kernel import fs, identity, lifetime
+from pier.kernel import fs, lifetime
 from pier.model.container import ContainerSpec, Security
 from pier.model.record import Record
 from pier.runtime import hostfacts, launch, plan, security
