@@ -62,8 +62,13 @@ class Runtime:
         process.prctl(process.PR_SET_CHILD_SUBREAPER, 1)
         files.ensure_dir(self._state)
         files.ensure_dir(self._bundle)
-        self._write(plan, connections.cgroups)
-        terminal = self._create(tty=plan.tty, stdio=stdio)
+        root = _root_of(plan)
+        self._write(plan, root, connections.cgroups)
+        try:
+            terminal = self._create(tty=plan.tty, stdio=stdio)
+        finally:
+            # The container has the mount in a namespace of its own; here it would keep the folder from being removed.
+            mount.umount(root)
         try:
             pid = int(files.read_text(f"{self._bundle}/pid"))
             # The runtime's own process is ours to wait for from here on.
@@ -88,11 +93,10 @@ class Runtime:
         self._call("delete", "--force", self._spec.id)
         _remove_empty_groups()
 
-    def _write(self, plan: Plan, groups: tuple[str, ...]) -> None:
+    def _write(self, plan: Plan, root: str, groups: tuple[str, ...]) -> None:
         """The root file system is mounted, for this process and its children, and config.json is there."""
         spec = self._spec
-        overlay = next(step for step in plan.operations if isinstance(step, operations.MountOverlay))
-        _isolate(overlay.target)
+        _isolate()
         site = operations.Site()
         for step in oci_spec.prelude(plan):
             step.run(site)
@@ -107,10 +111,15 @@ class Runtime:
             os.close(site.root)
         config = oci_spec.bundle(
             plan,
-            root=overlay.target,
+            root=root,
             who=who,
             seccomp=_seccomp(spec),
             cgroups_path=_group(groups, spec.id),
+            plain_files=frozenset(
+                step.source
+                for step in plan.operations
+                if isinstance(step, operations.Bind) and not os.path.isdir(step.source)
+            ),
             devices=_devices(spec),
             privileged=spec.security.privileged,
             annotations=spec.annotations,
@@ -166,17 +175,21 @@ def _failure(runtime: str, verb: str, log: str) -> PierError:
     kind: type[PierError] = PierError
     if "not found in $path" in lower or ("exec" in lower and "no such file" in lower):
         kind = CommandNotFound
-    elif ("exec" in lower and "permission denied" in lower) or "exec format error" in lower:
+    elif (
+        ("exec" in lower and "permission denied" in lower) or "exec format error" in lower or "open executable" in lower
+    ):
         kind = NotExecutable
     return kind(f"{runtime} {verb}: {said or 'it failed without a word'}")
 
 
-def _isolate(target: str) -> None:
+def _root_of(plan: Plan) -> str:
+    return next(step.target for step in plan.operations if isinstance(step, operations.MountOverlay))
+
+
+def _isolate() -> None:
     """What is mounted from here on is seen by this process and its children only."""
     namespaces.unshare(namespaces.CLONE_NEWNS)
     mount.mount(None, "/", None, mount.MS_REC | mount.MS_SLAVE)
-    if os.path.ismount(target):
-        mount.umount(target)
     found = cgroup.hierarchies(files.read_text("/proc/self/mountinfo"))
     unified = found.pop("", "")
     if found and unified:

@@ -38,6 +38,7 @@ def bundle(
     who: Identity,
     seccomp: dict[str, Any] | None,
     cgroups_path: str,
+    plain_files: frozenset[str] = frozenset(),
     resources: Resources | None = None,
     devices: tuple[tuple[str, int, int], ...] = (),
     privileged: bool = False,
@@ -45,12 +46,12 @@ def bundle(
 ) -> dict[str, Any]:
     """The configuration of *plan*, its root file system lying at *root* and its user resolved to *who*.
 
-    *devices*: (type, major, minor) of those it may use beyond the standard ones. Unsupported names what no OCI
+    *plain_files*: sources of binds that are no directories. *devices*: (type, major, minor) of those it may use beyond the standard ones. Unsupported names what no OCI
     runtime can do.
     """
     if plan.init:
         raise Unsupported("--init needs pier's own runtime", hint="leave --runtime out, or have an init in the image")
-    writer = _Writer()
+    writer = _Writer(plain_files)
     for step in plan.operations:
         if not isinstance(step, _BEFORE):
             writer.add(step)
@@ -83,7 +84,8 @@ def bundle(
 class _Writer:
     """Collects what operations become."""
 
-    def __init__(self) -> None:
+    def __init__(self, plain_files: frozenset[str]) -> None:
+        self._plain_files = plain_files
         self.mounts: list[dict[str, Any]] = []
         self.masked: list[str] = []
         self.read_only: list[str] = []
@@ -145,10 +147,12 @@ class _Writer:
             raise Unsupported(
                 f"--runtime: no part of a volume can be mounted at {step.target}", hint="leave --runtime out"
             )
-        options = ["rbind" if step.recursive else "bind"]
-        options.append(oci_mounts.propagation_word(step.propagation, recursive=step.recursive))
+        # Nothing lies below a file, and crun demands a directory for what goes below.
+        recursive = step.recursive and step.source not in self._plain_files
+        options = ["rbind" if recursive else "bind"]
+        options.append(oci_mounts.propagation_word(step.propagation, recursive=recursive))
         options += oci_mounts.words_of(step.flags)
-        if step.recursive and step.flags & mount.MS_RDONLY:
+        if recursive and step.flags & mount.MS_RDONLY:
             options.append("rro")
         self.mounts.append({"destination": step.target, "type": "bind", "source": step.source, "options": options})
 
