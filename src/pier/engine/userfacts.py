@@ -19,6 +19,7 @@ CLONE_SWITCH = "/proc/sys/kernel/unprivileged_userns_clone"
 APPARMOR_SWITCH = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 MAXIMUM = "/proc/sys/user/max_user_namespaces"
 _FIRST_RANGE, _RANGE = 100000, 65536
+_SUBUID, _SUBGID = "/etc/subuid", "/etc/subgid"
 
 
 class UserFacts(Record):
@@ -31,7 +32,7 @@ class UserFacts(Record):
     gid: int
     ids: Ids = Ids()
     tools: Tools = Tools()
-    fuse_overlayfs: str = ""
+    free_range: int = _FIRST_RANGE
     clone_switch: str = ""
     apparmor_switch: str = ""
     maximum: str = ""
@@ -62,10 +63,10 @@ class UserFacts(Record):
         if not (self.ids.newuidmap and self.ids.newgidmap):
             return "newuidmap and newgidmap are not installed", "apt install uidmap"
         if not (self.ids.users and self.ids.groups):
-            last = _FIRST_RANGE + _RANGE - 1
+            span = f"{self.free_range}-{self.free_range + _RANGE - 1}"
             return (
-                f"user {self.user} has no range in /etc/subuid and /etc/subgid",
-                f"usermod --add-subuids {_FIRST_RANGE}-{last} --add-subgids {_FIRST_RANGE}-{last} {self.user}",
+                f"user {self.user} has no range in {_SUBUID} and {_SUBGID}",
+                f"usermod --add-subuids {span} --add-subgids {span} {self.user}",
             )
         return "", ""
 
@@ -79,6 +80,7 @@ def look() -> UserFacts:
     """The facts for the user of this process, which has not entered a user namespace of pier's yet."""
     uid = os.geteuid()
     name = _user_name(uid)
+    subuid, subgid = _read(_SUBUID), _read(_SUBGID)
     return UserFacts(
         user=name,
         uid=uid,
@@ -86,11 +88,11 @@ def look() -> UserFacts:
         ids=Ids(
             newuidmap=_program("newuidmap"),
             newgidmap=_program("newgidmap"),
-            users=ranges(_read("/etc/subuid"), name, uid),
-            groups=ranges(_read("/etc/subgid"), name, uid),
+            users=ranges(subuid, name, uid),
+            groups=ranges(subgid, name, uid),
         ),
         tools=Tools(pasta=_program("pasta"), slirp4netns=_program("slirp4netns")),
-        fuse_overlayfs=_program("fuse-overlayfs"),
+        free_range=first_free(subuid + "\n" + subgid),
         clone_switch=_read(CLONE_SWITCH),
         apparmor_switch=_read(APPARMOR_SWITCH),
         maximum=_read(MAXIMUM),
@@ -107,6 +109,16 @@ def ranges(text: str, name: str, uid: int) -> tuple[tuple[int, int], ...]:
         if owner in (name, str(uid)) and first.isdigit() and count.isdigit() and int(count):
             found.append((int(first), int(count)))
     return tuple(found)
+
+
+def first_free(text: str) -> int:
+    """The first id above every range in the text of subuid(5), where a new range would be nobody else's."""
+    ends = [_FIRST_RANGE]
+    for line in text.splitlines():
+        first, _, count = line.strip().partition(":")[2].partition(":")
+        if first.isdigit() and count.isdigit():
+            ends.append(int(first) + int(count))
+    return max(ends)
 
 
 def _user_name(uid: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from pier.errors import PierError, Unavailable
+from pier.errors import PierError, Unavailable, Unsupported
 from pier.images.ingest import add_image, add_layer_from_dir
 from pier.images.scratch import Scratch
 from pier.recipes.catalogue import DEBIAN_LABEL, LABEL, NOTE_LABEL
@@ -30,7 +30,13 @@ _LOG_LINES = 12
 
 
 def make_base(engine: Engine, recipe: Recipe, debian: Debian, on_event: Callable[[RecipeEvent], None]) -> Image:
-    """The image of the Debian recipe *recipe*, under its name."""
+    """The image of the Debian recipe *recipe*, under its name. Unsupported where only one user id exists."""
+    if engine.place.ids.one_id:
+        raise Unsupported(
+            f"{recipe.name} cannot be made from pier's recipe here",
+            why="Debian's packages need more than one user id, and your user has one",
+            hint="`pier doctor` shows the command that gives your user a range of ids",
+        )
     plan = bootstrap.plan(debian.catalogue, slim=recipe.slim)
     on_event(
         RecipeEvent(kind="index", recipe=recipe.name, text=f"Debian {plan.version}, {len(plan.packages)} packages")
