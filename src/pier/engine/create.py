@@ -23,6 +23,7 @@ from pier.model.container import (
 from pier.model.environment import merge_env
 from pier.model.network import DEFAULT_NETWORK
 from pier.model.ports import PortBinding
+from pier.runtime import limits
 from pier.state import files
 
 TYPE_CHECKING = False
@@ -44,6 +45,8 @@ def create(engine: Engine, request: CreateRequest, image: Image) -> Container:
     if request.name:
         check_name(request.name)
     _check_security(request)
+    limits.check(request.resources, cpus=os.cpu_count() or 1)
+    request = sharing.settled(engine, request)
     if request.runtime:
         from pier.engine import oci
 
