@@ -61,6 +61,7 @@ def make(trees: tuple[Hierarchy, ...], group: str) -> tuple[str, ...]:
                 _inherit_cpuset(tree.mount_point, group)
         except OSError as exc:
             if exc.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                remove((*made, path))
                 raise
             continue
         made.append(path)

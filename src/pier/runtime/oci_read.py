@@ -193,7 +193,9 @@ def _filter_flags(linux: Section) -> int:
 
 def _group(path: str, identifier: str) -> str:
     """The control groups' place: as told, or a default; always absolute, never above the root."""
-    return os.path.normpath("//" + (path if path.startswith("/") else f"pier/{path or identifier}"))[1:]
+    place = path if path.startswith("/") else f"pier/{path or identifier}"
+    # Two leading slashes would stay two (POSIX leaves their meaning open).
+    return os.path.normpath("/" + place.lstrip("/"))
 
 
 def _operations(
