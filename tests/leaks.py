@@ -75,6 +75,20 @@ def _processes(root: str) -> Iterator[str]:
             yield f"{entry} {command or _read(base / 'comm').strip()}"
 
 
+def all_processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def own_mounts(pid: int) -> str:
+    """The process's mount table when it is not this process's own, else ""."""
+    return _own_mounts(Path("/proc", str(pid)))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, and no zombie."""
+    return pid > 0 and _state(Path("/proc", str(pid))) not in ("", "Z", "X")
+
+
 def _own_mounts(base: Path) -> str:
     """The process's mount table when it is not this process's own."""
     try:
