@@ -18,6 +18,7 @@ SIGHUP: int = _signal.SIGHUP
 SIGINT: int = _signal.SIGINT
 SIGQUIT: int = _signal.SIGQUIT
 SIGKILL: int = _signal.SIGKILL
+SIGTRAP: int = _signal.SIGTRAP
 SIGTERM: int = _signal.SIGTERM
 SIGWINCH: int = _signal.SIGWINCH
 SIGPIPE: int = _signal.SIGPIPE

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from pier.kernel import fs, mount, process, signals, tty
+from pier.kernel import fs, mount, process, ptrace, signals, tty
 from pier.runtime import handshake, operations, program, reaper
 
 TYPE_CHECKING = False
@@ -54,12 +54,14 @@ def run(
         take_stdio(stdio, terminal)
         process.close_range_on_exec(3)
         who, env = program.prepare(plan.program)
+        # Before the filter, which may deny it. A reaper's child is not the monitor's.
+        held = not plan.init and ptrace.trace_me()
         program.drop_privileges(plan.program, who)
         # Set after the change of credentials, which clears it (prctl(2)). The send tells whether it came too late.
         process.prctl(process.PR_SET_PDEATHSIG, signals.SIGKILL)
         if plan.init:
             reaper.become_parent()
-        handshake.send(socket, {"executing": True})
+        handshake.send(socket, {"executing": True, "held": held})
         stage = f"executing {plan.program.argv[0]}"
         program.execute(plan.program, env, forbidden)
     except BaseException as error:

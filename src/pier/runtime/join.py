@@ -6,7 +6,7 @@ import errno
 import os
 
 from pier.errors import Bug, Conflict, PierError
-from pier.kernel import cgroup, fs, lifetime, namespaces, process, tty
+from pier.kernel import cgroup, fs, lifetime, namespaces, process, ptrace, tty
 from pier.model.record import Record
 from pier.runtime import birth, handshake, program
 
@@ -69,7 +69,8 @@ def spawn(target: Target, wanted: Program, stdio: tuple[int, int, int], *, termi
         os.close(pidfd)
         theirs.close()
     try:
-        _see_through(ours)
+        if _see_through(ours):
+            program.vet(pid)
     except BaseException:
         os.waitpid(pid, 0)
         raise
@@ -85,17 +86,19 @@ def _refusal(target: Target, error: OSError) -> PierError:
     return PierError(f"cannot enter the container: {(error.strerror or 'failed').lower()}", why=str(error))
 
 
-def _see_through(socket: _socket.socket) -> None:
-    executing = False
+def _see_through(socket: _socket.socket) -> bool:
+    """Whether the process, which now executes its program, is held at its beginning."""
+    executing = held = False
     while True:
         message, _ = handshake.receive(socket)
         if message is None:
             break
         if "error" in message:
             raise handshake.raised(message)
-        executing = True
+        executing, held = True, bool(message.get("held"))
     if not executing:
         raise Bug("the new process ended before its program began")
+    return held
 
 
 def _enter(pidfd: int, pid: int, kinds: tuple[str, ...]) -> None:
@@ -168,8 +171,9 @@ def _run(
         process.close_range_on_exec(3)
         stage = "preparing its program"
         who, env = program.prepare(wanted)
+        held = ptrace.trace_me()
         program.drop_privileges(wanted, who)
-        handshake.send(socket, {"executing": True})
+        handshake.send(socket, {"executing": True, "held": held})
         stage = f"executing {wanted.argv[0]}"
         program.execute(wanted, env, forbidden)
     except BaseException as error:

@@ -7,7 +7,7 @@ import os
 from pier.errors import Bug, PierError
 from pier.kernel import cgroup, lifetime, namespaces, signals
 from pier.model.record import Record
-from pier.runtime import birth, handshake, init
+from pier.runtime import birth, handshake, init, program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _accompany(socket: _socket.socket, pid: int, connections: Connections, *, ha
         if handed >= 0:
             os.close(handed)
     terminal = -1
-    executing = False
+    executing = held = False
     while True:
         message, fd = handshake.receive(socket)
         if message is None:
@@ -126,8 +126,16 @@ def _accompany(socket: _socket.socket, pid: int, connections: Connections, *, ha
         elif "ready" in message:
             handshake.send(socket, {"go": True})
         executing = executing or "executing" in message
+        held = held or bool(message.get("held"))
     if not executing:
         raise Bug("the container's first process ended before its program began", why=_last_status(pid))
+    if held:
+        try:
+            program.vet(pid)
+        except PierError:
+            if terminal >= 0:
+                os.close(terminal)
+            raise
     return terminal
 
 

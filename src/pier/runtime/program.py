@@ -10,7 +10,7 @@ import os
 import sys
 
 from pier.errors import CommandNotFound, NotExecutable, Unsupported
-from pier.kernel import fs, identity, process, seccomp, signals
+from pier.kernel import fs, identity, process, ptrace, seccomp, signals
 from pier.model.record import Record
 from pier.runtime import users
 
@@ -61,6 +61,26 @@ def own_executable() -> tuple[int, int]:
     """Device and inode of this interpreter, which the container must not be made to execute."""
     status = os.stat("/proc/self/exe")
     return status.st_dev, status.st_ino
+
+
+def vet(pid: int) -> None:
+    """Let the child go that is held after its execve(2) (`ptrace.trace_me`), unless it became our own interpreter.
+
+    `execute` looks at the file before, but a process of the container may exchange it between look and execve(2), and
+    would own the program by which root runs pier as soon as nobody runs it (CVE-2019-5736). NotExecutable.
+    """
+    if not ptrace.await_exec(pid):
+        return
+    try:
+        status = os.stat(f"/proc/{pid}/exe")
+    except OSError:
+        # Killed meanwhile; or unreadable, which our interpreter is not, and closed to an ordinary user.
+        ptrace.let_go(pid)
+        return
+    if (status.st_dev, status.st_ino) == own_executable():
+        ptrace.end(pid)
+        raise NotExecutable("exec: the file leads to pier's own interpreter", why="it was exchanged at the last moment")
+    ptrace.let_go(pid)
 
 
 def identify(program: Program) -> users.Identity:

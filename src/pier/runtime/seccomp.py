@@ -29,6 +29,8 @@ _X32_BIT = 0x40000000
 
 # <linux/seccomp.h>
 _KILL_PROCESS = 0x80000000
+_ACTION_BITS = 0xFFFF0000
+_ENOSYS = 38
 _ACTIONS = {
     "SCMP_ACT_ALLOW": 0x7FFF0000,
     "SCMP_ACT_LOG": 0x7FFC0000,
@@ -132,6 +134,9 @@ def _dispatch(
         if not edges or edges[-1][1] != block:
             edges.append((number, block))
         edges.append((number + 1, [(_RET, 0, 0, default)]))
+    if rules and default & _ACTION_BITS == _ACTIONS["SCMP_ACT_ERRNO"]:
+        # A call younger than the profile: C libraries fall back on ENOSYS, not on EPERM (runc does the same).
+        edges[-1] = (edges[-1][0], [(_RET, 0, 0, _ACTIONS["SCMP_ACT_ERRNO"] | _ENOSYS)])
     merged: list[tuple[int, Code]] = []
     for start, block in edges:
         if not merged or merged[-1][1] != block:

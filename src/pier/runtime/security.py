@@ -51,7 +51,7 @@ _OWN_SYSCTL_FAMILIES = ("net.", "fs.mqueue.")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 _DATA = os.path.dirname(__file__)
-_PROFILE_VERSION = "1"
+_PROFILE_VERSION = "2"
 
 
 def capabilities(security: Security) -> tuple[str, ...]:
