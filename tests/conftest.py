@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import leaks
+import userland
 from harness import CHECKOUT, Pier, wait_until
 
 CACHE = CHECKOUT / ".cache" / "e2e"
@@ -35,7 +36,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def pier_command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    place = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--no-input"]
+    _must([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(place), str(CHECKOUT)])
+    (built,) = place.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def pier_command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The `pier` a user gets: the wheel of this checkout, installed by pip into a fresh virtual environment.
 
     PIER_COMMAND names another installation to test instead.
@@ -43,10 +54,9 @@ def pier_command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     chosen = os.environ.get("PIER_COMMAND", "")
     if chosen:
         return chosen.split()
+    wheel = request.getfixturevalue("wheel")
     place = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "--quiet", "--no-input"]
-    _must([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(place), str(CHECKOUT)])
-    (wheel,) = place.glob("*.whl")
     venv = place / "venv"
     _must([sys.executable, "-m", "venv", "--without-pip", str(venv)])
     _must([*pip, "--python", str(venv / "bin/python"), "install", "--no-deps", "--no-index", str(wheel)])
@@ -123,29 +133,86 @@ def _warm(pier_command: list[str], session_root: Path) -> None:
     Pier(pier_command, session_root, CHECKOUT).run("run", "--rm", "busybox", "true")
 
 
+@pytest.fixture(scope="session")
+def user_program(wheel: Path) -> Iterator[Path]:
+    """`pier` where every user may execute it."""
+    lacking = userland.missing()
+    if lacking:
+        pytest.skip(f"place U needs {lacking}")
+    target = Path(tempfile.mkdtemp(prefix="pier-installed-", dir="/opt"))
+    (libraries,) = Path(sys.prefix).glob("lib/python3.*/site-packages")
+    yield userland.install(wheel, libraries, target, _must)
+    shutil.rmtree(target)
+
+
+@pytest.fixture(scope="session")
+def user(user_program: Path) -> Iterator[userland.Userland]:
+    """An ordinary user with subordinate ids."""
+    with userland.made(f"pier{os.getpid()}", user_program) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def user_root(user: userland.Userland, image_store: Path) -> Iterator[Path]:
+    """The user's store, with the lab's images; only the download cache is copied from root's."""
+    root = user.folder("store")
+    if (image_store / "cache").is_dir():
+        subprocess.run(["cp", "-a", str(image_store / "cache"), str(root / "cache")], check=True)
+    user.own(root)
+    pier = user.pier(root, user.home)
+    for image in LAB_IMAGES:
+        result = pier.run("pull", image, timeout=_ASSEMBLY_SECONDS)
+        if result.code:
+            print(result, file=sys.stderr)
+    pier.run("run", "--rm", "busybox", "true")
+    yield root
+    remove_store(pier)
+
+
 @pytest.fixture
-def pier(pier_command: list[str], session_root: Path, tmp_path: Path, _warm: None) -> Iterator[Pier]:
+def place(request: pytest.FixtureRequest) -> str:
+    """Where a test runs: "R", as root, unless it is parametrised with "U", as an ordinary user."""
+    return str(getattr(request, "param", "R"))
+
+
+@pytest.fixture
+def pier(place: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pier]:
     """The command line over the session's store. After the test nothing of it may be left: see `leaks`."""
-    before = leaks.take(session_root)
-    command = Pier(pier_command, session_root, tmp_path)
+    if place == "U":
+        root: Path = request.getfixturevalue("user_root")
+        command = request.getfixturevalue("user").pier(root, tmp_path)
+    else:
+        request.getfixturevalue("_warm")
+        root = request.getfixturevalue("session_root")
+        command = Pier(request.getfixturevalue("pier_command"), root, tmp_path)
+    before = leaks.take(root)
     yield command
     command.end_children()
     command.sweep()
-    left = leaks.left_behind(session_root, before, networks=command.networks, wait=wait_until)
+    left = leaks.left_behind(root, before, networks=command.networks, wait=wait_until)
     assert not left, "left behind:\n" + "\n".join(left)
 
 
 @pytest.fixture
-def bare_pier(pier_command: list[str], image_store: Path) -> Iterator[Pier]:
+def bare_pier(place: str, request: pytest.FixtureRequest, image_store: Path) -> Iterator[Pier]:
     """The command line over an empty store of its own; only the download cache is lent."""
-    parent = CACHE / "sessions"
-    parent.mkdir(parents=True, exist_ok=True)
-    root = Path(tempfile.mkdtemp(prefix="b", dir=parent))
-    link_store(image_store, root, ("cache",))
+    if place == "U":
+        owner: userland.Userland = request.getfixturevalue("user")
+        root = owner.folder("bare")
+        subprocess.run(["cp", "-a", str(image_store / "cache"), str(root / "cache")], check=True)
+    else:
+        parent = CACHE / "sessions"
+        parent.mkdir(parents=True, exist_ok=True)
+        root = Path(tempfile.mkdtemp(prefix="b", dir=parent))
+        link_store(image_store, root, ("cache",))
     work = root / "work"
     work.mkdir()
+    if place == "U":
+        owner.own(root)
+        command = owner.pier(root, work)
+    else:
+        command = Pier(request.getfixturevalue("pier_command"), root, work)
     before = leaks.take(root)
-    command = Pier(pier_command, root, work)
     yield command
     command.end_children()
     command.sweep()

@@ -12,6 +12,22 @@ from harness import Pier
 from project import BUILD_SECONDS, Stack, example_copy
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that names PLACES has its tests run in each of them."""
+    places = getattr(metafunc.module, "PLACES", ())
+    if places and "place" in metafunc.fixturenames:
+        metafunc.parametrize("place", places, indirect=True)
+
+
+@pytest.fixture
+def tmp_path(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """An empty folder that the user of the test's place may write to."""
+    if place == "U":
+        folder: Path = request.getfixturevalue("user").folder("test")
+        return folder
+    return tmp_path
+
+
 @pytest.fixture
 def stack(pier: Pier, tmp_path: Path, free_port: int) -> Stack:
     """The example in a project called simple-api; nothing is up yet."""

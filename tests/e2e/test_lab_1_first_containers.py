@@ -8,6 +8,8 @@ import pexpect
 
 from harness import Pier, wait_until
 
+PLACES = ("R", "U")
+
 
 def test_hello_world_greets_and_stays_listed_as_exited(pier: Pier) -> None:
     greeting = pier("run", "hello-world")

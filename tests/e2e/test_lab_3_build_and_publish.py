@@ -17,6 +17,8 @@ CMD ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"]
 APP = """\
 from fastapi import FastAPI
 
+PLACES = ("R", "U")
+
 app = FastAPI()
 
 

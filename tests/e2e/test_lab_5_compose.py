@@ -11,6 +11,8 @@ import pytest
 from harness import Pier, http_get, http_wait
 from project import Stack
 
+PLACES = ("R", "U")
+
 TWO_SERVICES = """\
 services:
   web:

@@ -8,6 +8,8 @@ import pytest
 from harness import Pier, http_get, http_wait, wait_until
 from project import Stack
 
+PLACES = ("R", "U")
+
 
 @pytest.fixture
 def api(stack: Stack) -> Stack:

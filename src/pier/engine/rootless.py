@@ -10,6 +10,7 @@ from pier.engine import place, reconcile, records, userfacts
 from pier.errors import Denied, PierError, Unavailable
 from pier.kernel import idmap, namespaces
 from pier.runtime import handshake, shared
+from pier.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,18 @@ class UserPlace(place.Place):
                 os.close(network)
             self._entered = True
         answer, _ = self._connection.ask("egress")
-        return (answer["warning"],) if answer["warning"] else ()
+        return self._news(answer["warning"])
+
+    def _news(self, warning: str) -> tuple[str, ...]:
+        """*warning*, unless the last container of this store was warned of the same."""
+        said = f"{self._run}/egress-warning"
+        if not warning:
+            files.unlink_quietly(said)
+            return ()
+        if files.exists(said) and files.read_text(said) == warning:
+            return ()
+        files.write_text(said, warning)
+        return (f"{warning}; this is said once, and by pier doctor",)
 
     def on_network(self, act: Callable[[], T]) -> T | None:
         """By a child, when this process is not there itself: it could not come back. Its answer is JSON."""
