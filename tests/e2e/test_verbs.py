@@ -39,7 +39,16 @@ def test_attach_detaches_on_its_keys_and_the_container_runs_on(pier: Pier) -> No
 
 
 def test_attach_without_stdin_forwards_signals(pier: Pier) -> None:
-    pier("run", "-d", "--name", "polite", "alpine", "sh", "-c", "trap 'echo bye; exit 3' TERM; echo on; while :; do sleep 0.05; done")
+    pier(
+        "run",
+        "-d",
+        "--name",
+        "polite",
+        "alpine",
+        "sh",
+        "-c",
+        "trap 'echo bye; exit 3' TERM; echo on; while :; do sleep 0.05; done",
+    )
     wait_until(lambda: pier("logs", "polite").words == "on", what="the trap is set")
     attached = pier.start("attach", "--no-stdin", "polite")
     wait_until(
@@ -124,7 +133,15 @@ def test_a_renamed_running_container_keeps_its_promises(pier: Pier) -> None:
 
 
 def test_diff_tells_what_was_added_changed_and_deleted(pier: Pier) -> None:
-    pier("run", "--name", "busy", "alpine", "sh", "-c", "mkdir /new; echo x > /new/f; echo x >> /etc/passwd; rm -r /media /srv")
+    pier(
+        "run",
+        "--name",
+        "busy",
+        "alpine",
+        "sh",
+        "-c",
+        "mkdir /new; echo x > /new/f; echo x >> /etc/passwd; rm -r /media /srv",
+    )
     lines = pier("diff", "busy").lines
     assert "A /new" in lines
     assert "A /new/f" in lines
@@ -136,7 +153,17 @@ def test_diff_tells_what_was_added_changed_and_deleted(pier: Pier) -> None:
 
 
 def test_commit_makes_an_image_of_the_container(pier: Pier) -> None:
-    pier("run", "--name", "work", "-e", "KEPT=yes", "alpine", "sh", "-c", "echo made > /made; rm /etc/motd /etc/issue; true")
+    pier(
+        "run",
+        "--name",
+        "work",
+        "-e",
+        "KEPT=yes",
+        "alpine",
+        "sh",
+        "-c",
+        "echo made > /made; rm /etc/motd /etc/issue; true",
+    )
     made = pier("commit", "-a", "A. Author", "-m", "a message", "-c", 'CMD ["cat", "/made"]', "-c", "LABEL x=y",
                 "-c", "EXPOSE 80", "work", "mine:v1")  # fmt: skip
     assert made.words.startswith("sha256:")
@@ -157,13 +184,28 @@ def test_commit_of_a_running_container_pauses_it_meanwhile(pier: Pier, box: str)
     image = pier("commit", box).words
     assert pier.status(box) == "running"
     actions = pier("events", "--since", "1m", "--until", "0s", "--format", "{{.Action}}").lines
-    assert [action for action in actions if action in ("pause", "unpause", "commit")][-3:] == ["pause", "unpause", "commit"]
+    assert [action for action in actions if action in ("pause", "unpause", "commit")][-3:] == [
+        "pause",
+        "unpause",
+        "commit",
+    ]
     pier("rmi", image)
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
 def test_export_writes_the_files_without_the_mounts(pier: Pier, tmp_path: Path, running: bool) -> None:
-    pier("run", "-d", "--name", "box", "-v", "/data", "alpine", "sh", "-c", "echo x > /mark; echo y > /data/f; sleep 1000")
+    pier(
+        "run",
+        "-d",
+        "--name",
+        "box",
+        "-v",
+        "/data",
+        "alpine",
+        "sh",
+        "-c",
+        "echo x > /mark; echo y > /data/f; sleep 1000",
+    )
     wait_until(lambda: pier.run("exec", "box", "cat", "/data/f").words == "y", what="the files are there")
     if not running:
         pier("stop", "-t", "0", "box")

@@ -60,7 +60,7 @@ def test_v_refuses_what_cannot_be_meant(text: str) -> None:
         ),
         (
             "type=tmpfs,destination=/tmp,tmpfs-size=64m,tmpfs-mode=1770",
-            Mount(kind="tmpfs", target="/tmp", options=("size=64m", "mode=1770")),
+            Mount(kind="tmpfs", target="/tmp", options=("size=67108864", "mode=1770")),
         ),
     ],
 )
