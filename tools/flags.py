@@ -35,10 +35,8 @@ the page to pier's declarations and to Docker's help.
 def of_help(text: str) -> list[list[str]]:
     """[name, short letter, type ("" for a switch)] of each flag in a Docker help text."""
     options = text.partition("\nOptions:\n")[2]
-    found = [_FLAG.match(line) for line in options.splitlines()]
-    return [
-        [match["name"], match["short"] or "", match["kind"] or ""] for match in found if match and match["name"] != "help"
-    ]
+    found = [match for match in map(_FLAG.match, options.splitlines()) if match and match["name"] != "help"]
+    return [[match["name"], match["short"] or "", match["kind"] or ""] for match in found]
 
 
 def docker_flags() -> dict[str, list[list[str]]]:

@@ -96,7 +96,8 @@ def _check_namespaces(arguments: Arguments) -> None:
     for name in ("pid", "uts"):
         text = arguments.text(name)
         if text not in ("", "host") and not (name == "pid" and text.startswith("container:")):
-            raise Invalid(f"--{name}: invalid {name.upper()} mode", hint="host" if name == "uts" else "host or container:NAME")
+            known = "host" if name == "uts" else "host or container:NAME"
+            raise Invalid(f"--{name}: invalid {name.upper()} mode", hint=known)
     ipc = arguments.text("ipc")
     if ipc not in ("", "none", "private", "shareable", "host") and not ipc.startswith("container:"):
         raise Invalid(f"--ipc: invalid IPC mode: {ipc}", hint="private, shareable, none, host or container:NAME")
@@ -117,7 +118,9 @@ def attached(arguments: Arguments) -> tuple[str, ...]:
     found = tuple(text.lower() for text in arguments.texts("attach"))
     for name in found:
         if name not in _STREAMS:
-            raise Invalid(f'invalid argument "{name}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR')
+            raise Invalid(
+                f'invalid argument "{name}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR'
+            )
     return found
 
 
@@ -133,7 +136,7 @@ def log_policy(driver: str, options: Mapping[str, str]) -> LogPolicy:
     size, count = 0, 1
     for name, text in options.items():
         if driver == "none" or name not in ("max-size", "max-file", "compress", "mode"):
-            raise Unsupported(f"unknown log opt '{name}' for {driver} log driver", hint="max-size and max-file are known")
+            raise Unsupported(f"unknown log opt '{name}' for {driver} log driver", hint="known: max-size, max-file")
         if name == "max-size":
             size = _log_bytes(text)
         elif name == "max-file":
@@ -218,7 +221,7 @@ def _networks(arguments: Arguments) -> tuple[str, tuple[NetworkAttachment, ...]]
         if aliases or ip:
             raise Invalid(f"--network-alias and --ip have no meaning with --network {names[0]}")
         return names[0], ()
-    attachments = []
+    attachments: list[NetworkAttachment] = []
     for number, name in enumerate(names):
         found = _network(name)
         if found.network in ("host", "none") or found.network.startswith("container:"):

@@ -6,6 +6,8 @@ from pier.cli.options import Option, flag, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pier.cli.options import Arguments
 
 _CPU_NANOS = 1_000_000_000
@@ -29,9 +31,9 @@ FIXED: tuple[Option, ...] = (
 )
 
 
-def given(arguments: Arguments) -> tuple[tuple[str, object], ...]:
+def given(arguments: Arguments) -> tuple[tuple[str, Any], ...]:
     """(field of `Resources`, value) of each changeable limit that was typed."""
-    found: list[tuple[str, object]] = []
+    found: list[tuple[str, Any]] = []
     for option in CHANGEABLE:
         if not arguments.given(option.name):
             continue

@@ -45,7 +45,7 @@ def write_archive(path: str, write: Callable[[BinaryIO], None]) -> None:
         return
     temporary = f"{os.path.abspath(path)}.{os.getpid()}~"
     try:
-        stream = open(temporary, "xb")
+        stream = open(temporary, "xb")  # noqa: SIM115 (closed below, where a failure also removes it)
     except FileNotFoundError as exc:
         raise NotFound(f'invalid output path: directory "{os.path.dirname(temporary)}" does not exist') from exc
     except PermissionError as exc:

@@ -93,7 +93,7 @@ def needs_cpuset(wanted: Resources) -> bool:
 
 
 def apply(groups: Groups, made: tuple[str, ...], wanted: Resources) -> tuple[str, ...]:
-    """Put the limits in force; the options that this host cannot enforce are returned. Invalid for a value it refuses."""
+    """Put the limits in force; the options that this host cannot enforce are returned. Invalid for a refused value."""
     if groups.unified in made and needs_cpuset(wanted):
         folder = os.path.dirname(groups.unified)
         for path in (os.path.dirname(folder), folder):

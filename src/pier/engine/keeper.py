@@ -95,9 +95,7 @@ class ContainerKeeper(monitor.Keeper):
                 target=folder + "/root",
             ),
             paths=(*_network_files(folder, spec.mounts), *(self._bound(mount) for mount in _bindable(spec.mounts))),
-            tmpfs=tuple(
-                plan.Tmpfs(target=mount.target, options=(*mount.options, "ro") if mount.read_only else mount.options) for mount in spec.mounts if mount.kind == "tmpfs"
-            ),
+            tmpfs=tuple(_tmpfs(mount) for mount in spec.mounts if mount.kind == "tmpfs"),
             hostname=spec.hostname,
             seccomp=security.seccomp_program(spec.security, names, engine.paths.cache),
             facts=hostfacts.look(() if nested else tuple((_controller(path), path) for path in self._cgroups)),
@@ -262,6 +260,10 @@ def _network_files(folder: str, mounts: tuple[Mount, ...]) -> tuple[plan.BoundPa
         for name in NETWORK_FILES
         if f"/etc/{name}" not in taken
     )
+
+
+def _tmpfs(mount: Mount) -> plan.Tmpfs:
+    return plan.Tmpfs(target=mount.target, options=(*mount.options, "ro") if mount.read_only else mount.options)
 
 
 def _bindable(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:

@@ -33,7 +33,9 @@ def read(
     With *follow* the iterator waits for more until the container ends.
     """
     if container.spec.log.driver == "none":
-        raise Unsupported("configured logging driver does not support reading", why="it was created with --log-driver none")
+        raise Unsupported(
+            "configured logging driver does not support reading", why="it was created with --log-driver none"
+        )
     path = f"{engine.paths.container(container.id)}/{container.log_path_name}"
     inside = _Window(since, until)
     if tail is not None and not follow:

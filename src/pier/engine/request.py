@@ -23,7 +23,8 @@ class CreateRequest(Record):
     """Empty means "as the image says". *entrypoint* None keeps the image's, () clears it.
 
     *network_mode*: "bridge" (then *networks* names them; none means the default one), "host", "none" or
-    "container:REFERENCE"; so do *pid_mode* and *ipc_mode* for theirs. *stop_timeout* in seconds, -1 for the default. *shm_bytes* 0 for the default.
+    "container:REFERENCE"; so do *pid_mode* and *ipc_mode* for theirs. *stop_timeout* in seconds, -1 for the default.
+    *shm_bytes* 0 for the default.
     """
 
     NESTED: ClassVar[dict[str, type[Record]]] = {

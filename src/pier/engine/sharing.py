@@ -1,5 +1,4 @@
-"""What a container takes from the host or from another container: namespaces, devices, names. Checked before it is made.
-"""
+"""What a container takes from the host or from another container: namespaces, devices, names. Makes none of it."""
 
 from __future__ import annotations
 
@@ -51,7 +50,7 @@ def _check_sysctls(request: CreateRequest) -> None:
         of_ipc = key.startswith(("kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue."))
         foreign = request.ipc_mode == "host" or request.ipc_mode.startswith(_CONTAINER)
         if of_ipc and foreign or key == "kernel.domainname" and request.uts_mode == "host":
-            raise Invalid(f"sysctl {key} is not allowed here", why="the container shares the namespace that it belongs to")
+            raise Invalid(f"sysctl {key} is not allowed here", why="the container shares the namespace it belongs to")
 
 
 def _settle(engine: Engine, mode: str) -> str:

@@ -1,5 +1,4 @@
-"""What a container's own layer holds: told (`diff`), written out with its image (`export`), kept as an image (`commit`).
-"""
+"""What a container's own layer holds: told (`diff`), written out with its image (`export`), kept as one (`commit`)."""
 
 from __future__ import annotations
 

@@ -60,12 +60,13 @@ def enable(path: str, controllers: Iterable[str]) -> None:
             write(f"{path}/cgroup.subtree_control", "+" + name)
         except OSError as error:
             # EBUSY: processes live in *path* itself (cgroups(7), "no internal processes"). EINVAL, ENOENT: not offered.
-            if error.errno not in (errno.EBUSY, errno.EINVAL, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EOPNOTSUPP):
+            refusals = (errno.EBUSY, errno.EINVAL, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EOPNOTSUPP)
+            if error.errno not in refusals:
                 raise
 
 
 def fill_cpuset(path: str) -> None:
-    """A new version 1 cpuset takes no process before its cpus and mems are set (cpuset(7)): it gets its parent's."""
+    """A new version 1 cpuset gets its parent's cpus and mems: without them it takes no process (cpuset(7))."""
     for name in _CPUSET:
         if not read(f"{path}/{name}").strip():
             parent = os.path.dirname(path)
