@@ -1,4 +1,4 @@
-"""An ordinary user of this machine, made for the tests and removed after them, with pier installed where they reach it."""
+"""An ordinary user of this machine, made for the tests and removed after them, and pier where they can execute it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pwd
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from harness import Pier, wait_until
 PYTHON = "/usr/bin/python3"
 _NEEDED = ("useradd", "userdel", "setpriv", "newuidmap", "newgidmap")
 # What no command of pier imports: tools of this checkout's own.
-_NOT_LENT = re.compile(r"_?_?(editable_impl_)?pier|mypy|ruff|pytest|_pytest|hypothesis|pip|pexpect|ptyprocess|__pycache__")
+_NOT_LENT = re.compile(r"_?_?(editable_impl_)?pier|mypy|ruff|_?pytest|hypothesis|pip|pexpect|ptyprocess|__pycache__")
 
 
 def missing() -> str:
@@ -93,7 +94,8 @@ def install(wheel: Path, libraries: Path, target: Path, must: Callable[[list[str
     venv = target / "venv"
     must([PYTHON, "-m", "venv", "--without-pip", str(venv)])
     (there,) = venv.glob("lib/python3.*/site-packages")
-    must(["python3", "-m", "pip", "--quiet", "--python", str(venv / "bin/python"), "install", "--no-deps", "--no-index", str(wheel)])  # noqa: E501
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", str(venv / "bin/python")]
+    must([*pip, "install", "--no-deps", "--no-index", str(wheel)])
     for entry in libraries.iterdir():
         if not _NOT_LENT.match(entry.name) and not (there / entry.name).exists():
             copy = shutil.copytree if entry.is_dir() else shutil.copy2

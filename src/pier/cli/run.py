@@ -78,6 +78,8 @@ def run(session: Session, arguments: Arguments) -> int:
         ending = relay.run()
     finally:
         relay.close()
+    if ending.exit_code and not ending.detached and engine.place.ids.one_id:
+        engine.warn("only one user id exists here: a program that becomes another user fails (pier doctor has the fix)")
     return 0 if ending.detached else ending.exit_code
 
 

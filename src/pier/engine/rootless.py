@@ -120,7 +120,7 @@ def _answer(act: Callable[[], object], network: int, socket: _socket.socket) -> 
 
 
 def enter(paths: Paths, warn: Callable[[str], None]) -> UserPlace:
-    """The place of an ordinary user. Unsupported where the machine gives no user namespaces, Denied for a foreign store."""
+    """The place of an ordinary user. Unsupported where there are no user namespaces, Denied for a foreign store."""
     facts = userfacts.look()
     _check_owner(paths.run)
     obstacle = facts.obstacle()

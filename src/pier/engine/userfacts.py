@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pier.errors import PierError
 
-_FOLDERS = ("/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/sbin", "/run/current-system/sw/bin", "/run/wrappers/bin")
+_FOLDERS = ("/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/sbin", "/run/wrappers/bin", "/usr/local/sbin")
 CLONE_SWITCH = "/proc/sys/kernel/unprivileged_userns_clone"
 APPARMOR_SWITCH = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 MAXIMUM = "/proc/sys/user/max_user_namespaces"
@@ -73,7 +73,8 @@ class UserFacts(Record):
 
 def _impossible(why: str, command: str) -> Unsupported:
     fix = command if command.startswith("check") else f"as root: {command}"
-    return Unsupported("an ordinary user cannot run containers on this machine", why=why, hint=f"{fix}\nor run pier as root")
+    hint = f"{fix}\nor run pier as root"
+    return Unsupported("an ordinary user cannot run containers on this machine", why=why, hint=hint)
 
 
 def look() -> UserFacts:
@@ -101,7 +102,7 @@ def look() -> UserFacts:
 
 
 def ranges(text: str, name: str, uid: int) -> tuple[tuple[int, int], ...]:
-    """(first, count) of each range of subuid(5) that names the user or the uid; those that make no sense are left out."""
+    """(first, count) of each range of subuid(5) that names the user or the uid; what makes no sense is left out."""
     found = []
     for line in text.splitlines():
         owner, _, rest = line.strip().partition(":")

@@ -48,7 +48,7 @@ class ImageStore:
         """Warn, once, of files that became root's because only one user id exists here."""
         if names and self._warn is not None:
             first = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            self._warn(f"files of the image belong to root here, because only one user id exists: {first} (see pier doctor)")
+            self._warn(f"only one user id exists here: files of the image become root's: {first} (see pier doctor)")
             self._warn = None
 
     def resolve(self, text: str) -> Image:

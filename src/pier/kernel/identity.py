@@ -85,7 +85,7 @@ def set_capabilities(effective: int, permitted: int, inheritable: int = 0) -> No
 
 
 def become(uid: int, gid: int, groups: tuple[int, ...] | None, capabilities: int) -> None:
-    """Change to *uid*:*gid* with supplementary *groups* (None: those there are); root keeps *capabilities*, others keep none."""
+    """Change to *uid*:*gid* with supplementary *groups* (None: as they are); root keeps *capabilities*, others none."""
     if uid != 0:
         process.prctl(process.PR_SET_KEEPCAPS, 0)
     if groups is not None:

@@ -125,7 +125,8 @@ def _refusal(binding: PortBinding, exc: OSError, holder: Holder | None) -> PierE
         return Denied(
             f"Bind for {where} failed: permission denied",
             why="ports below net.ipv4.ip_unprivileged_port_start (1024) are root's",
-            hint=f"publish a host port from 1024 up, for example -p {8000 + binding.host_port}:{binding.container_port}\n"
+            hint="publish a host port from 1024 up, for example"
+            f" -p {8000 + binding.host_port}:{binding.container_port}\n"
             f"or, as root: sysctl -w net.ipv4.ip_unprivileged_port_start={binding.host_port}",
         )
     if exc.errno == errno.EADDRNOTAVAIL:

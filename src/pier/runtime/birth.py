@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def clone_into(enter: Callable[[], None], flags: int, cgroup: str) -> tuple[int, int]:
-    """clone(2) with *flags* and *cgroup* of a child of this process, in the PID namespace that *enter* joins with setns.
+    """clone(2) with *flags* and *cgroup* of a child of this process, in the PID namespace that *enter* joins (setns).
 
     Returns as `namespaces.clone`. This process's later children are born at home again. The caller has one thread.
     """

@@ -61,7 +61,7 @@ class WayOut:
         self.close()
         words = command(self._tools)
         if not words:
-            return "no egress from containers: neither pasta nor slirp4netns is installed (fix: apt install slirp4netns)"
+            return "no egress from containers: no pasta and no slirp4netns is installed (fix: apt install slirp4netns)"
         said = self._start(words, network)
         if not said:
             return ""

@@ -1,7 +1,7 @@
 """The process that keeps an ordinary user's namespaces while somebody needs them (place U).
 
-It lives in the user namespace that all of the user's containers share, and in the machine's own network namespace: so it
-can also open sockets there for monitors, which live in the containers' shared network and cannot come back. Clients are
+It lives in the user namespace that all of the user's containers share, and in the machine's own network: so it can
+also open sockets there for monitors, which live in the containers' shared network and cannot come back. Clients are
 connections; when the last has gone and no more come for a moment, it ends. A killed holder is replaced from the
 namespaces of a monitor that survived it.
 """
