@@ -22,7 +22,7 @@ _ELSEWHERE = "choose another folder with --root or PIER_ROOT"
 
 
 class Engine:
-    """One store, its user and their place. *environ* is the user's environment, for what Docker takes from it (proxies).
+    """One store, its user and their place. *environ* is the user's environment, for what Docker takes from it.
 
     *note* is told what was decided; None when nobody asked for it (`--debug`).
     """
