@@ -21,7 +21,7 @@ COMMANDS = (
         " stats stop top unpause update wait"
     ).split()),
     "system events",
-    *("image " + verb for verb in "inspect ls prune pull rm tag".split()),
+    *("image " + verb for verb in "history import inspect load ls prune pull rm save tag".split()),
 )  # fmt: skip
 _FLAG = re.compile(r"^ {2,6}(?:-(?P<short>\w), )?--(?P<name>[a-z0-9-]+)(?: (?P<kind>[a-z0-9-]+))?(?: {2,}|$)")
 _HEAD = """# Flags

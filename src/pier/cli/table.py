@@ -50,6 +50,10 @@ ROWS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("container unpause|unpause", "adjusting", "UNPAUSE", "Unpause all processes within containers", False),
     ("container update|update", "adjusting", "UPDATE", "Update configuration of one or more containers", False),
     ("container wait|wait", "lifecycle", "WAIT", "Wait until containers stop, then print their exit codes", False),
+    ("image history|history", "archives", "HISTORY", "Show the history of an image", False),
+    ("image import|import", "archives", "IMPORT", "Create an image of a root filesystem's tar archive", True),
+    ("image load|load", "archives", "LOAD", "Load images from a tar archive or STDIN", True),
+    ("image save|save", "archives", "SAVE", "Save one or more images to a tar archive (to STDOUT by default)", False),
     ("image inspect", "inspect", "IMAGE", "Display detailed information on one or more images", False),
     ("image prune", "prune", "IMAGES", "Remove unused images", False),
     ("image rm|image remove|rmi", "images", "REMOVE", "Remove one or more images", False),
@@ -87,7 +91,7 @@ GROUPS = {
 
 # Docker's commands that pier knows by name and does not have.
 MISSING = (
-    ("history", "import", "load", "login", "logout", "push", "save", "search", "buildx", "checkpoint", "config")
+    ("login", "logout", "push", "search", "buildx", "checkpoint", "config")
     + ("context", "manifest", "node", "plugin", "secret", "service", "stack", "swarm", "trust")
 )
 
