@@ -93,7 +93,7 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 
 
 def load(store: ImageStore, stream: BinaryIO) -> list[tuple[Image, tuple[str, ...]]]:
-    """The images of the archive on *stream*, each with the names it now has from there. Corrupt where it is none or is damaged."""
+    """The images of the archive on *stream*, each with the names it has from there. Corrupt where it is damaged."""
     store.layout.prepare()
     with store.layout.ingesting(), Scratch(store.paths) as scratch:
         source = _Source(scratch.path, stream)
