@@ -63,12 +63,13 @@ class Runtime:
         files.ensure_dir(self._state)
         files.ensure_dir(self._bundle)
         root = _root_of(plan)
-        self._write(plan, root, connections.cgroups)
         try:
+            self._write(plan, root, connections.cgroups)
             terminal = self._create(tty=plan.tty, stdio=stdio)
         finally:
             # The container has the mount in a namespace of its own; here it would keep the folder from being removed.
-            mount.umount(root)
+            if os.path.ismount(root):
+                mount.umount(root)
         try:
             pid = int(files.read_text(f"{self._bundle}/pid"))
             # The runtime's own process is ours to wait for from here on.

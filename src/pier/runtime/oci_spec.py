@@ -91,7 +91,7 @@ class _Writer:
         self.read_only: list[str] = []
         self.sysctls: dict[str, str] = {}
         self.hostname = ""
-        self.propagation = "rprivate"
+        self.propagation = "private"
         self.read_only_root = False
 
     def add(self, step: op.Operation) -> None:
@@ -113,7 +113,7 @@ class _Writer:
                 # As a sysctl, because not every runtime reads the field `domainname`.
                 self.sysctls["kernel.domainname"] = step.domainname
         elif isinstance(step, op.IsolateMounts):
-            self.propagation = "rslave" if step.receive else "rprivate"
+            self.propagation = "slave" if step.receive else "private"
         elif isinstance(step, op.EnterRoot):
             self.read_only_root = step.read_only
         elif isinstance(step, (op.TakeTree, op.BorrowMount)):
