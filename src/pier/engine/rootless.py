@@ -6,7 +6,7 @@ import _socket
 import errno
 import os
 
-from pier.engine import place, reconcile, records, userfacts
+from pier.engine import place, reconcile, records
 from pier.errors import Denied, PierError, Unavailable
 from pier.kernel import idmap, namespaces
 from pier.runtime import handshake, shared
@@ -121,18 +121,25 @@ def _answer(act: Callable[[], object], network: int, socket: _socket.socket) -> 
 
 def enter(paths: Paths, warn: Callable[[str], None]) -> UserPlace:
     """The place of an ordinary user. Unsupported where there are no user namespaces, Denied for a foreign store."""
-    facts = userfacts.look()
     _check_owner(paths.run)
+    connection = shared.find(paths.run) or _begin(paths, warn)
+    shared.enter(connection)
+    return UserPlace(paths, connection)
+
+
+def _begin(paths: Paths, warn: Callable[[str], None]) -> shared.Connection:
+    from pier.engine import userfacts
+
+    facts = userfacts.look()
     obstacle = facts.obstacle()
     if obstacle is not None:
         raise obstacle
     try:
-        connection = shared.enter(paths.run, facts.ids, facts.tools, lambda: _survivor(paths), warn)
+        return shared.begin(paths.run, facts.ids, facts.tools, lambda: _survivor(paths), warn)
     except PierError:
         raise
     except OSError as exc:
         raise facts.refusal(exc) from exc
-    return UserPlace(paths, connection)
 
 
 def _check_owner(folder: str) -> None:

@@ -16,14 +16,13 @@ import time
 
 from pier.kernel import idmap, namespaces, process, signals
 from pier.runtime import egress, handshake
+from pier.runtime.shared import LOCK_NAME, SOCKET_NAME
 from pier.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Never
 
-SOCKET_NAME = "holder.sock"
-LOCK_NAME = "holder.lock"
 _LINGER_SECONDS = 2.0
 _BACKLOG = 128
 

@@ -11,13 +11,18 @@ import os
 from pier.errors import Bug, PierError
 from pier.kernel import namespaces
 from pier.model.record import Record
-from pier.runtime import egress, handshake, holder
+from pier.runtime import handshake
 from pier.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from pier.runtime import egress, holder
+
+SOCKET_NAME = "holder.sock"
+LOCK_NAME = "holder.lock"
 
 
 class Ids(Record):
@@ -65,7 +70,7 @@ def connect(run_folder: str) -> Connection | None:
         return None
     socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC, 0)
     try:
-        socket.connect(f"/proc/self/fd/{folder}/{holder.SOCKET_NAME}")
+        socket.connect(f"/proc/self/fd/{folder}/{SOCKET_NAME}")
     except (FileNotFoundError, ConnectionRefusedError):
         socket.close()
         return None
@@ -74,30 +79,42 @@ def connect(run_folder: str) -> Connection | None:
     return Connection(socket)
 
 
-def enter(
+def find(run_folder: str) -> Connection | None:
+    """The connection to a living holder that stays while it lasts; None when there is none."""
+    # The holder takes the lock before it ends, so that nobody connects to one that is about to.
+    with files.FileLock(f"{run_folder}/{LOCK_NAME}"):
+        return connect(run_folder)
+
+
+def begin(
     run_folder: str, ids: Ids, tools: egress.Tools, survivor: Callable[[], int], warn: Callable[[str], None]
 ) -> Connection:
-    """This process is in the shared user namespace; the holder was started when there was none.
+    """The connection to a holder, which was started when there was none.
 
-    *survivor*: the pid of a monitor that outlived its holder, or 0. The caller must have one thread (setns(2)).
-    OSError where the kernel gives no user namespace.
+    *survivor*: the pid of a monitor that outlived its holder, or 0. OSError where the kernel gives no user namespace.
     """
-    with files.FileLock(f"{run_folder}/{holder.LOCK_NAME}"):
+    with files.FileLock(f"{run_folder}/{LOCK_NAME}"):
         connection = connect(run_folder)
         if connection is None:
             _start(run_folder, ids, tools, survivor(), warn)
             connection = connect(run_folder)
     if connection is None:
         raise Bug("the holder of the namespaces ended before it was needed")
+    return connection
+
+
+def enter(connection: Connection) -> None:
+    """This process is in the shared user namespace from here on. It must have one thread (setns(2))."""
     _, user = connection.ask("user")
     try:
         namespaces.setns(user, namespaces.CLONE_NEWUSER)
     finally:
         os.close(user)
-    return connection
 
 
 def _start(run_folder: str, ids: Ids, tools: egress.Tools, survivor: int, warn: Callable[[str], None]) -> None:
+    from pier.runtime import holder
+
     beginning = _from_survivor(survivor) if survivor else holder.Beginning()
     ours, theirs = handshake.pair()
     first = os.fork()
@@ -163,6 +180,8 @@ def _map(pid: int, ids: Ids, warn: Callable[[str], None]) -> bool:
 
 def _from_survivor(pid: int) -> holder.Beginning:
     """The namespaces of a monitor whose holder was killed."""
+    from pier.runtime import holder
+
     flags = os.O_RDONLY | os.O_CLOEXEC
     survivor = os.pidfd_open(pid)
     user = os.open(f"/proc/{pid}/ns/user", flags)
