@@ -160,6 +160,21 @@ def test_with_one_id_a_change_of_user_is_refused_with_the_fix(rangeless: Pier) -
     assert "more than one user id" in rangeless.fails("pull", "debian:bookworm-slim", code=1, timeout=300).err
 
 
+def test_a_user_who_may_make_no_namespace_is_told_the_administrators_fix(user: userland.Userland) -> None:
+    # user.max_user_namespaces counts in each user namespace: a nested one forbids it without touching the machine.
+    inner = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" "$@"'
+    words = ["unshare", "--user", "sh", "-c", 'read go; exec sh -c "$0" "$@"', inner, *user.command, "doctor"]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=user.home)
+    own = os.readlink("/proc/self/ns/user")
+    wait_until(lambda: os.readlink(f"/proc/{process.pid}/ns/user") != own, what="the namespace is there")
+    for name in ("uid_map", "gid_map"):
+        Path(f"/proc/{process.pid}/{name}").write_text("0 0 300000")
+    out, _ = process.communicate("go\n", timeout=30)
+    assert process.returncode == 1
+    assert "FAILED   place: N" in out
+    assert "sysctl -w user.max_user_namespaces=" in out
+
+
 def test_the_way_out_is_slirp4netns(pier: Pier) -> None:
     if shutil.which("slirp4netns") is None and shutil.which("pasta") is None:
         pytest.skip("needs slirp4netns or pasta")

@@ -123,7 +123,14 @@ def enter(paths: Paths, warn: Callable[[str], None]) -> UserPlace:
     """The place of an ordinary user. Unsupported where there are no user namespaces, Denied for a foreign store."""
     _check_owner(paths.run)
     connection = shared.find(paths.run) or _begin(paths, warn)
-    shared.enter(connection)
+    try:
+        shared.enter(connection)
+    except OSError as exc:
+        raise PierError(
+            "cannot enter the namespaces of this user's containers",
+            why=f"{exc.strerror}: they were made from another sandbox, or this process has more than one thread",
+            hint="run pier where those containers were started, or stop them there",
+        ) from exc
     return UserPlace(paths, connection)
 
 
