@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
-from pier.cli.options import Command, HelpWanted, Misuse, flag, parse, refused, value, values
+from pier.cli import oci_exec
+from pier.cli.options import Command, HelpWanted, Misuse, flag, parse, refused, value
 from pier.errors import Conflict, Invalid, PierError, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from pier.cli.options import Arguments, Option
     from pier.cli.session import Session
@@ -21,7 +22,7 @@ _ABSENT = ("checkpoint", "restore", "events", "ps", "spec", "update")
 _NO_PIVOT = "without pivot_root(2) a container could reach the host's root"
 
 
-class _Call:
+class Call:
     """One `pier oci` command: its store, and where warnings and failures are told."""
 
     def __init__(self, session: Session, settings: Arguments) -> None:
@@ -71,7 +72,7 @@ def run_oci(session: Session, arguments: Arguments) -> int:
         raise Unsupported(f"pier oci has no {name}", why="the specification does not demand it")
     if name not in _COMMANDS:
         raise Misuse(f"pier oci: '{name}' is not a command.\nSee 'pier oci --help'", 1)
-    call = _Call(session, arguments)
+    call = Call(session, arguments)
     command, act = _COMMANDS[name]
     try:
         typed = parse(command, f"pier oci {name}", rest)
@@ -86,7 +87,7 @@ def run_oci(session: Session, arguments: Arguments) -> int:
         raise
 
 
-def _create(call: _Call, arguments: Arguments) -> int:
+def _create(call: Call, arguments: Arguments) -> int:
     from pier.runtime import oci_create
 
     wishes = _wishes(call, arguments)
@@ -95,7 +96,7 @@ def _create(call: _Call, arguments: Arguments) -> int:
     return 0
 
 
-def _wishes(call: _Call, arguments: Arguments) -> Wishes:
+def _wishes(call: Call, arguments: Arguments) -> Wishes:
     from pier.runtime import oci_create
 
     listening = call.session.environ.get("LISTEN_FDS", "")
@@ -120,14 +121,14 @@ def _demand_console(bundle: str, console: str) -> None:
         )
 
 
-def _start(call: _Call, arguments: Arguments) -> int:
+def _start(call: Call, arguments: Arguments) -> int:
     from pier.runtime import oci_create
 
     oci_create.start(call.store, arguments.positionals[0], call.warn)
     return 0
 
 
-def _run(call: _Call, arguments: Arguments) -> int:
+def _run(call: Call, arguments: Arguments) -> int:
     """create, start, and unless detached wait and delete; the container's exit code."""
     from pier.runtime import oci_create, piping
 
@@ -149,7 +150,7 @@ def _run(call: _Call, arguments: Arguments) -> int:
             spare = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
             code = piping.converse(spawn, terminal=(created.terminal, spare), stdin=True)
         else:
-            code = _wait(spawn((0, 1, 2)))
+            code = oci_exec.wait(spawn((0, 1, 2)))
     except BaseException:
         oci_create.delete(call.store, identifier, call.warn, force=True)
         raise
@@ -158,22 +159,7 @@ def _run(call: _Call, arguments: Arguments) -> int:
     return code
 
 
-def _wait(pid: int) -> int:
-    """The exit code of the child; signals that reach us reach it."""
-    from pier.kernel import lifetime, signals
-
-    def forward(number: int, _frame: object) -> None:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return
-
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
-        signals.on(signals.NUMBERS[name], forward)
-    return lifetime.exit_code(os.waitpid(pid, 0)[1])
-
-
-def _state(call: _Call, arguments: Arguments) -> int:
+def _state(call: Call, arguments: Arguments) -> int:
     import json
 
     state = call.store.read(arguments.positionals[0])
@@ -182,7 +168,7 @@ def _state(call: _Call, arguments: Arguments) -> int:
     return 0
 
 
-def _kill(call: _Call, arguments: Arguments) -> int:
+def _kill(call: Call, arguments: Arguments) -> int:
     from pier.kernel import signals
     from pier.runtime import oci_create
 
@@ -195,14 +181,14 @@ def _kill(call: _Call, arguments: Arguments) -> int:
     return 0
 
 
-def _delete(call: _Call, arguments: Arguments) -> int:
+def _delete(call: Call, arguments: Arguments) -> int:
     from pier.runtime import oci_create
 
     oci_create.delete(call.store, arguments.positionals[0], call.warn, force=arguments.flag("force"))
     return 0
 
 
-def _features(call: _Call, arguments: Arguments) -> int:
+def _features(call: Call, arguments: Arguments) -> int:
     import json
 
     from pier.kernel import identity
@@ -212,7 +198,7 @@ def _features(call: _Call, arguments: Arguments) -> int:
     return 0
 
 
-def _list(call: _Call, arguments: Arguments) -> int:
+def _list(call: Call, arguments: Arguments) -> int:
     store = call.store
     states = [store.told(store.read(identifier)) for identifier in store.identifiers()]
     if arguments.flag("quiet"):
@@ -224,15 +210,15 @@ def _list(call: _Call, arguments: Arguments) -> int:
     return 0
 
 
-def _pause(call: _Call, arguments: Arguments) -> int:
+def _pause(call: Call, arguments: Arguments) -> int:
     return _freeze(call, arguments, wanted=("running", "created"), frozen=True)
 
 
-def _resume(call: _Call, arguments: Arguments) -> int:
+def _resume(call: Call, arguments: Arguments) -> int:
     return _freeze(call, arguments, wanted=("paused",), frozen=False)
 
 
-def _freeze(call: _Call, arguments: Arguments, *, wanted: tuple[str, ...], frozen: bool) -> int:
+def _freeze(call: Call, arguments: Arguments, *, wanted: tuple[str, ...], frozen: bool) -> int:
     from pier.runtime import oci_groups
 
     state = call.store.read(arguments.positionals[0])
@@ -243,76 +229,6 @@ def _freeze(call: _Call, arguments: Arguments, *, wanted: tuple[str, ...], froze
     return 0
 
 
-def _exec(call: _Call, arguments: Arguments) -> int:
-    """The process's exit code; 0 once it runs detached."""
-    from pier.runtime import join, oci_create, oci_exec, piping
-    from pier.state import files
-
-    identifier, *words = arguments.positionals
-    target = oci_exec.target(call.store, identifier)
-    file = arguments.text("process")
-    described = None
-    if file:
-        from pier.model import jsontext
-
-        described = jsontext.loads(files.read_text(file))
-    elif not words:
-        raise Invalid("no program named", hint="pier oci exec ID PROGRAM, or --process FILE")
-    wanted = oci_exec.process(call.store, identifier, described, _changes(call, arguments, words))
-    for warning in wanted.warnings:
-        call.warn(warning)
-    terminal = wanted.terminal or arguments.flag("tty")
-    console = arguments.text("console-socket")
-    pair = join.open_terminal(target) if terminal else None
-
-    def spawn(stdio: tuple[int, int, int]) -> int:
-        pid = join.spawn(target, wanted.program, stdio, terminal=terminal)
-        if arguments.text("pid-file"):
-            files.write_text(arguments.text("pid-file"), str(pid), mode=0o644)
-        return pid
-
-    if pair and not console and not arguments.flag("detach"):
-        return piping.converse(spawn, terminal=pair, stdin=True)
-    if pair:
-        master, slave = pair
-        if not console:
-            raise Invalid("cannot make a terminal that nobody keeps", hint="--console-socket PATH")
-        oci_create.hand_over(master, console)
-        pid = spawn((slave, slave, slave))
-        os.close(slave)
-    else:
-        pid = spawn((0, 1, 2))
-    return 0 if arguments.flag("detach") else _wait(pid)
-
-
-def _changes(call: _Call, arguments: Arguments, words: Sequence[str]) -> dict[str, object]:
-    """What the options say differently from the container's own process."""
-    own = call.store.read(arguments.positionals[0]).config["process"]
-    changes: dict[str, object] = {"args": list(words)}
-    if arguments.text("cwd"):
-        changes["cwd"] = arguments.text("cwd")
-    if arguments.texts("env"):
-        changes["env"] = [*(own.get("env") or ()), *arguments.texts("env")]
-    user = dict(own.get("user") or {})
-    if arguments.text("user"):
-        uid, _, gid = arguments.text("user").partition(":")
-        if not uid.isdigit() or (gid and not gid.isdigit()):
-            raise Invalid(f"--user {arguments.text('user')}: not numeric", hint="--user UID[:GID]")
-        user = {"uid": int(uid), "gid": int(gid or 0)}
-    if arguments.texts("additional-gids"):
-        user["additionalGids"] = [int(text) for text in arguments.texts("additional-gids")]
-    changes["user"] = user
-    if arguments.flag("no-new-privs"):
-        changes["noNewPrivileges"] = True
-    if arguments.texts("cap"):
-        sets = dict(own.get("capabilities") or {})
-        changes["capabilities"] = {
-            name: [*(sets.get(name) or ()), *arguments.texts("cap")]
-            for name in ("bounding", "effective", "permitted", "inheritable", "ambient")
-        }
-    return changes
-
-
 _BUNDLE: tuple[Option, ...] = (
     value("bundle", "b", "Folder of the bundle (default: the current directory)"),
     value("console-socket", help="Path of the socket that gets the terminal's master"),
@@ -320,24 +236,6 @@ _BUNDLE: tuple[Option, ...] = (
     flag("no-new-keyring", help="Keep the caller's session keyring"),
     value("preserve-fds", help="Pass N more file descriptors on (stdio + $LISTEN_FDS + N in total)", kind="int"),
     refused("no-pivot", _NO_PIVOT, kind="bool"),
-)
-_EXEC: tuple[Option, ...] = (
-    value("console-socket", help="Path of the socket that gets the terminal's master"),
-    value("cwd", help="Working directory in the container"),
-    values("env", "e", "Set environment variables"),
-    flag("tty", "t", "Allocate a pseudo-TTY"),
-    value("user", "u", "UID[:GID]"),
-    values("additional-gids", "g", "Additional group ids"),
-    value("process", "p", "Path of a process.json"),
-    flag("detach", "d", "Do not wait for the process"),
-    value("pid-file", help="File to write the process id to"),
-    flag("no-new-privs", help="Set no_new_privs for the process"),
-    values("cap", "c", "Add a capability"),
-    refused("process-label", "pier sets no SELinux labels"),
-    refused("apparmor", "pier sets no AppArmor profiles"),
-    refused("preserve-fds", "a further process gets 0, 1 and 2 only", kind="int"),
-    refused("cgroup", "a further process lives in the container's own control groups"),
-    refused("ignore-paused", "a paused container takes no further process", kind="bool"),
 )
 _ID = "[OPTIONS] CONTAINER-ID"
 
@@ -350,7 +248,7 @@ def _one(options: tuple[Option, ...] = (), usage: str = _ID, most: int | None = 
     return Command(run=_never, usage=usage, options=options, arguments=(least, most))
 
 
-_COMMANDS: dict[str, tuple[Command, Callable[[_Call, Arguments], int]]] = {
+_COMMANDS: dict[str, tuple[Command, Callable[[Call, Arguments], int]]] = {
     "create": (_one(_BUNDLE), _create),
     "run": (
         _one(
@@ -371,8 +269,8 @@ _COMMANDS: dict[str, tuple[Command, Callable[[_Call, Arguments], int]]] = {
     ),
     "delete": (_one((flag("force", "f", "Kill the container if it still runs"),)), _delete),
     "exec": (
-        _one(_EXEC, "[OPTIONS] CONTAINER-ID PROGRAM [ARG...]", most=None).replace(interspersed=False),
-        _exec,
+        _one(oci_exec.OPTIONS, "[OPTIONS] CONTAINER-ID PROGRAM [ARG...]", most=None).replace(interspersed=False),
+        oci_exec.execute,
     ),
     "pause": (_one(), _pause),
     "resume": (_one(), _resume),

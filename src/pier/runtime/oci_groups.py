@@ -49,7 +49,7 @@ def hierarchies(mountinfo: str) -> tuple[Hierarchy, ...]:
 def make(trees: tuple[Hierarchy, ...], group: str) -> tuple[str, ...]:
     """The directories of *group*: in each version 1 tree, or in the version 2 tree where there is no other."""
     legacy = [tree for tree in trees if tree.controllers]
-    made = []
+    made: list[str] = []
     for tree in legacy or trees:
         path = tree.mount_point + group
         try:
