@@ -16,6 +16,8 @@ from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _NET = Path("/sys/class/net")
+# A warning that was given once is remembered as long as the store.
+_REMEMBERED = ("egress-warning",)
 _TEMPORARY = ("tmp", "run", "names", "containers")
 _COUNTERS = re.compile(r"counter packets \d+ bytes \d+|# handle \d+")
 
@@ -154,7 +156,11 @@ def _files(root: Path) -> Iterator[str]:
     for folder in _TEMPORARY:
         directory = root / folder
         if directory.is_dir():
-            yield from (f"{folder}/{name}" for name in os.listdir(directory) if not name.endswith(".lock"))
+            yield from (f"{folder}/{name}" for name in os.listdir(directory) if _is_left(name))
+
+
+def _is_left(name: str) -> bool:
+    return not name.endswith(".lock") and name not in _REMEMBERED
 
 
 def _read(path: Path) -> str:

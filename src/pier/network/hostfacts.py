@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pier.errors import Invalid
+from pier.kernel import namespaces
 from pier.kernel.netlink import Netlink
 from pier.network import resolvconf, subnets
 from pier.state import files
@@ -11,14 +12,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pier.network.subnets import Span
 
+_BRIDGE = "pier-"
 RESOLV_CONF = "/etc/resolv.conf"
 
 
 def spans_in_use(*, besides: str = "") -> tuple[Span, ...]:
-    """Every IPv4 route, address and name server of the host, but those of interface *besides*."""
+    """Every IPv4 route, address and name server of the host, but those of interface *besides*.
+
+    A user's containers live in a network of their own: what root's pier has on the host's is not in their way.
+    """
     found: set[Span] = set()
+    lent = not namespaces.owns_network()
     with Netlink() as netlink:
-        own = {link.index for link in netlink.links() if link.name == besides}
+        own = {
+            link.index for link in netlink.links() if link.name == besides or lent and link.name.startswith(_BRIDGE)
+        }
         found.update((subnets.to_int(ip), prefix) for index, ip, prefix in netlink.addresses() if index not in own)
         found.update(
             (subnets.to_int(ip), prefix) for ip, prefix, index in netlink.routes() if prefix and index not in own

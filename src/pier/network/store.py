@@ -298,9 +298,10 @@ def _free_subnet(paths: Paths) -> subnets.Span:
 
 
 def _sweep_orphans() -> int:
+    from pier.kernel import namespaces
     from pier.network import orphans
 
-    return orphans.sweep()
+    return orphans.sweep() if namespaces.owns_network() else 0
 
 
 def _explicit_subnet(paths: Paths, name: str, subnet: str) -> subnets.Span:
