@@ -22,6 +22,9 @@ def settled(engine: Engine, request: CreateRequest) -> CreateRequest:
     """*request* with ids in place of containers' names and one entry for each device. NotFound, Invalid, Conflict."""
     if request.uts_mode == "host" and (request.hostname or request.domainname):
         raise Invalid("conflicting options: hostname and the UTS mode")
+    if request.pid_mode == "host" and engine.place.ids.nested:
+        # user_namespaces(7), mounting: proc of a PID namespace needs CAP_SYS_ADMIN in the namespace that owns that one.
+        raise Unsupported("--pid host: only root can share the host's processes", hint="run the command as root")
     _check_sysctls(request)
     if request.extra_hosts:
         from pier.network import resolvconf

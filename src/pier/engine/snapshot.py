@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pier.engine import adjusting, inspect, listing, records
+from pier.errors import Unsupported
 from pier.images import attributes
 from pier.images.tar_writer import write_layer_tar
 from pier.kernel import fs, mount, namespaces
@@ -185,8 +186,7 @@ def _complete_history(base: Image, layers: int) -> tuple[History, ...]:
 
 @contextmanager
 def _still(engine: Engine, container: Container, *, pause: bool) -> Iterator[None]:
-    if container.state.status == "running" and pause:
-        adjusting.pause(engine, container.id)
+    if container.state.status == "running" and pause and _paused(engine, container):
         try:
             yield
         finally:
@@ -196,6 +196,16 @@ def _still(engine: Engine, container: Container, *, pause: bool) -> Iterator[Non
     else:
         with records.lock(engine.paths, container.id):
             yield
+
+
+def _paused(engine: Engine, container: Container) -> bool:
+    """Whether the container stands still now. Where the host has no freezer that is said, and the image made anyway."""
+    try:
+        adjusting.pause(engine, container.id)
+    except Unsupported as exc:
+        engine.warn(f"{container.name} runs on while its files are copied: {exc.why}")
+        return False
+    return True
 
 
 def image_config(engine: Engine, reference: str) -> ImageConfig:

@@ -74,7 +74,7 @@ def _version_1(wanted: Resources) -> tuple[Write, ...]:
 
     if wanted.memory:
         put("memory", "limit_in_bytes", wanted.memory, "memory")
-        put("memory", "memsw.limit_in_bytes", swap_total(wanted), "memory-swap")
+        put("memory", "memsw.limit_in_bytes", swap_total(wanted), "memory-swap" if wanted.memory_swap else "memory")
     if wanted.memory_reservation:
         put("memory", "soft_limit_in_bytes", wanted.memory_reservation, "memory-reservation")
     if wanted.memory_swappiness >= 0:
@@ -106,7 +106,8 @@ def _version_2(wanted: Resources) -> tuple[Write, ...]:
     if wanted.memory:
         total = swap_total(wanted)
         put("memory", "max", "max" if wanted.memory < 0 else wanted.memory, "memory")
-        put("memory", "swap.max", "max" if total == _UNLIMITED else total - wanted.memory, "memory-swap")
+        swap = "max" if total == _UNLIMITED else total - wanted.memory
+        put("memory", "swap.max", swap, "memory-swap" if wanted.memory_swap else "memory")
     if wanted.memory_reservation:
         put("memory", "low", wanted.memory_reservation, "memory-reservation")
     if wanted.memory_swappiness >= 0:
@@ -139,8 +140,8 @@ def warning(missing: Iterable[str]) -> str:
     if not names:
         return ""
     joined = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-    verb = "is" if len(names) == 1 else "are"
-    return f"{joined} {verb} not in force: this machine offers no control group for it that can be written"
+    verb, what = ("is", "it") if len(names) == 1 else ("are", "them")
+    return f"{joined} {verb} not in force: this machine offers no control group for {what} that can be written"
 
 
 def check(wanted: Resources, *, cpus: int) -> None:
