@@ -8,13 +8,14 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find src/pier launcher -type f -not -name '*.pyc') pyproject.toml
 COMPOSE = API_PORT=$(API_PORT) $(BIN)/pier compose -f examples/simple-api/compose.yaml
 
-.PHONY: help up down test unit e2e lint check bench clean
+.PHONY: help up down test unit e2e lint check faults bench clean
 
 help:
 	@echo 'make up      bring the example up: an API and PostgreSQL 16 (API_PORT=$(API_PORT))'
 	@echo 'make down    stop and remove it; its volume stays'
 	@echo 'make test    lint, unit and end-to-end tests'
 	@echo 'make check   lint and unit tests only'
+	@echo 'make faults  kill pier at 300 points (PIER_FAULTS, PIER_FAULT_SEED); about ten minutes'
 	@echo 'make bench   compare with Docker and Podman; writes docs/performance.md'
 	@echo 'make clean   remove .venv, the test caches and built files'
 
@@ -58,6 +59,9 @@ test: $(VENV)/.tools
 	@$(BIN)/python tools/needs.py
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/pytest --durations=15 tests
+
+faults: $(VENV)/.tools
+	@PIER_FAULTS=$${PIER_FAULTS:-300} $(BIN)/pytest -v tests/fault
 
 bench: $(VENV)/.installed
 	@$(BIN)/python bench/run.py --pier $(BIN)/pier --write docs/performance.md

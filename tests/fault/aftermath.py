@@ -62,7 +62,9 @@ class Aftermath:
             names = [name for name in pier.run(*listing).lines if name != PRECIOUS]
             if names:
                 found += _complaints(pier.run(*removal, *dict.fromkeys(names)))
-        return [*found, *_complaints(pier.run("image", "prune", "-f"))]
+        for prune in (("builder", "prune", "-a", "-f"), ("image", "prune", "-f")):
+            found += _complaints(pier.run(*prune))
+        return found
 
     def _leaks(self) -> Iterator[str]:
         pier = self._pier

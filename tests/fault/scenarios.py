@@ -42,7 +42,7 @@ class Scenario:
     command: Words
     before: tuple[Words, ...] = ()
     stdin: str = ""
-    longest: float = 0.3
+    longest: float = 0.15
 
 
 SCENARIOS = (
@@ -53,7 +53,7 @@ SCENARIOS = (
     Scenario("start", ("start", "cut"), (("create", "--name", "cut", "alpine", "sleep", "1000"),)),
     Scenario("exec", ("exec", "cut", "echo", "said"), (_SLEEPS,)),
     Scenario("stop", ("stop", "-t", "0", "cut"), (_SLEEPS,)),
-    Scenario("restart", ("restart", "-t", "0", "cut"), (_SLEEPS,), longest=0.5),
+    Scenario("restart", ("restart", "-t", "0", "cut"), (_SLEEPS,), longest=0.3),
     Scenario("rm", ("rm", "-f", "-v", "cut"), (("run", "-d", "--name", "cut", "-v", "/a", "alpine", "sleep", "1000"),)),
     Scenario("rename", ("rename", "cut", "cut-again"), (_SLEEPS,)),
     Scenario("cp", ("cp", "/etc/passwd", "cut:/tmp/x"), (("create", "--name", "cut", "alpine", "true"),)),
@@ -63,13 +63,16 @@ SCENARIOS = (
     Scenario(
         "network-rm",
         ("network", "rm", "cut"),
-        (("network", "create", "cut"), ("run", "--rm", "--network", "cut", "alpine", "true")),
+        (
+            ("network", "create", "--subnet", "10.214.77.0/24", "cut"),
+            ("run", "--rm", "--network", "cut", "alpine", "true"),
+        ),
     ),
-    Scenario("build", ("build", "--no-cache", "-t", "cut", "-f", "Dockerfile", "."), longest=1.0),
-    Scenario("pull", ("pull", "{registry}/cut:1"), longest=0.6),
+    Scenario("build", ("build", "--no-cache", "-t", "cut", "-f", "Dockerfile", "."), longest=0.7),
+    Scenario("pull", ("pull", "{registry}/cut:1"), longest=0.3),
     Scenario("rmi", ("rmi", "{registry}/cut:1"), (("pull", "{registry}/cut:1"),)),
-    Scenario("compose-up", ("compose", "up", "-d"), longest=1.0),
-    Scenario("compose-down", ("compose", "down", "-v", "-t", "0"), (("compose", "up", "-d"),), longest=0.7),
+    Scenario("compose-up", ("compose", "up", "-d"), longest=0.5),
+    Scenario("compose-down", ("compose", "down", "-v", "-t", "0"), (("compose", "up", "-d"),), longest=0.4),
 )
 
 

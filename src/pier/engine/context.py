@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pier.state.paths import Paths
 
 _FOLDERS = ("containers", "names", "volumes", "networks", "cache", "tmp")
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _ELSEWHERE = "choose another folder with --root or PIER_ROOT"
 
 
@@ -60,10 +61,27 @@ def open_engine(
         here = place.find(paths, warn)
         for name in _FOLDERS:
             files.ensure_dir(f"{paths.root}/{name}")
+        engine = Engine(paths, warn, environ, note, here)
+        _notice_boot(engine)
     except PermissionError as exc:
         raise Denied(f"the store at {paths.root} cannot be written", why=str(exc), hint=_ELSEWHERE) from exc
     except OSError as exc:
         if exc.errno == errno.ENOSPC:
             raise Exhausted(f"no room for the store at {paths.root}", why=exc.strerror or "") from exc
         raise PierError(f"the store at {paths.root} cannot be used", why=str(exc), hint=_ELSEWHERE) from exc
-    return Engine(paths, warn, environ, note, here)
+    return engine
+
+
+def _notice_boot(engine: Engine) -> None:
+    """After a reboot the same pid and start time may be another program's: what the files say of processes is over."""
+    paths = engine.paths
+    current = files.read_text(_BOOT_ID)
+    if files.exists(paths.boot) and files.read_text(paths.boot) == current:
+        return
+    with files.FileLock(paths.boot + ".lock"):
+        known = files.read_text(paths.boot) if files.exists(paths.boot) else current
+        if known != current:
+            from pier.engine import reconcile
+
+            reconcile.forget_processes(engine)
+        files.write_text(paths.boot, current)

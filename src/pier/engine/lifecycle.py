@@ -7,7 +7,7 @@ import os
 import time
 
 from pier.engine import create, listing, reconcile, records, removal
-from pier.engine.start import Session, start
+from pier.engine.start import Session, await_change, start
 from pier.errors import Conflict, Invalid
 from pier.kernel import lifetime, signals
 from pier.runtime import frames
@@ -133,7 +133,7 @@ def restart(engine: Engine, reference: str, *, grace: float | None = None, signa
 def wait(engine: Engine, reference: str) -> int:
     """The exit code, once the container has ended; at once when it has."""
     container = listing.find(engine, reference)
-    if container.state.running or container.state.status == "restarting":
+    while container.state.running or container.state.status == "restarting":
         relay = connect(engine, container, Session(proxy_signals=False))
         if relay is not None:
             try:
@@ -142,8 +142,12 @@ def wait(engine: Engine, reference: str) -> int:
                 relay.close()
             if not ending.lost:
                 return ending.exit_code
+        # The monitor no longer listens, but has not written the end down yet.
+        await_change(container.state)
         now = reconcile.load(engine, container.id)
-        return now.state.exit_code if now is not None else container.state.exit_code
+        if now is None:
+            break
+        container = now
     return container.state.exit_code
 
 

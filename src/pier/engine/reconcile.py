@@ -37,6 +37,20 @@ def monitor_alive(state: ContainerState) -> bool:
     return lifetime.is_alive(state.monitor_pid, state.monitor_start)
 
 
+def forget_processes(engine: Engine) -> None:
+    """No container runs, whatever the files say, and no process is signalled for it: the machine was restarted."""
+    for container_id in records.ids(engine.paths):
+        try:
+            with records.lock(engine.paths, container_id):
+                state = records.read(engine.paths, container_id).state
+                records.write_state(
+                    engine.paths, container_id, state.replace(pid=0, pid_start=0, monitor_start=0)
+                )
+        except FileNotFoundError:
+            continue
+        load(engine, container_id)
+
+
 def _is_orphan(state: ContainerState) -> bool:
     return (state.status in _ACTIVE or state.monitor_pid != 0) and not monitor_alive(state)
 

@@ -150,10 +150,10 @@ def _settled(engine: Engine, container: Container) -> Container:
             raise Conflict(f"container {container.name} is already running")
         if time.monotonic() > deadline:
             raise Conflict(f"container {container.name} is being started or stopped by another command")
-        _await_change(state)
+        await_change(state)
 
 
-def _await_change(state: ContainerState) -> None:
+def await_change(state: ContainerState) -> None:
     """The monitor has ended, or a moment has passed in which it may have written something."""
     try:
         pidfd = lifetime.open_pidfd(state.monitor_pid, state.monitor_start)

@@ -49,7 +49,9 @@ class Scratch:
 
 
 def sweep(paths: Paths) -> None:
-    """Remove the folders of owners that are gone. Those of living ones stay."""
+    """Remove the folders of owners that are gone, and their unfinished files among images and layers."""
+    for folder in (paths.images, paths.layers):
+        files.sweep_temporary(folder)
     with _making(paths):
         for name in files.list_dir(paths.tmp):
             if name.startswith((_PREFIX, _REMOVED)):

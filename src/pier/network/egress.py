@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pier.model.network import Network
 
 TABLE = "pier"
+_ATTEMPTS = 5
 FORWARD, POSTROUTING = "forward", "postrouting"
 DOCKER_TABLE, DOCKER_CHAIN, DOCKER_BASE = "filter", "DOCKER-USER", "FORWARD"
 
@@ -81,22 +82,30 @@ def foreign_policy_drops(table: nft.Nftables) -> bool:
 def withdraw(network_ids: Iterable[str]) -> None:
     """The networks have no rules; pier's table is gone with its last rule. Nothing to do without nf_tables."""
     labels = {comment(network_id) for network_id in network_ids}
-    try:
-        with nft.Nftables() as table:
-            doomed = [
-                nft.delete_rule(name, chain, handle)
-                for name, chain in ((TABLE, FORWARD), (TABLE, POSTROUTING), (DOCKER_TABLE, DOCKER_CHAIN))
-                for handle, text in table.rules(name, chain)
-                if text in labels
-            ]
-            if doomed:
-                table.commit(doomed)
-            if FORWARD in table.chains(TABLE) and not (table.rules(TABLE, FORWARD) or table.rules(TABLE, POSTROUTING)):
-                table.commit([nft.delete_table(TABLE)])
-    except OSError as exc:
-        # ENOENT: another command withdrew them first.
-        if exc.errno not in (errno.ENOENT, errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL):
-            raise
+    for _ in range(_ATTEMPTS):
+        try:
+            _withdraw(labels)
+        except OSError as exc:
+            # ENOENT: another command changed the table between our look and our commit; so look again.
+            if exc.errno == errno.ENOENT:
+                continue
+            if exc.errno not in (errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+        return
+
+
+def _withdraw(labels: set[str]) -> None:
+    with nft.Nftables() as table:
+        doomed = [
+            nft.delete_rule(name, chain, handle)
+            for name, chain in ((TABLE, FORWARD), (TABLE, POSTROUTING), (DOCKER_TABLE, DOCKER_CHAIN))
+            for handle, text in table.rules(name, chain)
+            if text in labels
+        ]
+        if doomed:
+            table.commit(doomed)
+        if FORWARD in table.chains(TABLE) and not (table.rules(TABLE, FORWARD) or table.rules(TABLE, POSTROUTING)):
+            table.commit([nft.delete_table(TABLE)])
 
 
 def _holds(rules: Sequence[tuple[int, str]], label: str) -> bool:

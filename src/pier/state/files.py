@@ -72,6 +72,18 @@ def write_text(path: str, text: str, *, mode: int = 0o600, sync: bool = False, e
         raise
 
 
+def sweep_temporary(folder: str) -> None:
+    """The files that `write_text` had not finished in *folder* when its process ended are gone."""
+    try:
+        names = [name for name in os.listdir(folder) if name.endswith("~")]
+    except FileNotFoundError:
+        return
+    for name in names:
+        pid = name[:-1].rpartition(".")[2]
+        if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+            unlink_quietly(f"{folder}/{name}")
+
+
 def create_exclusive(path: str, text: str, *, mode: int = 0o600) -> None:
     """Create *path* holding *text*, complete from the moment it exists. FileExistsError when another was first."""
     try:

@@ -67,6 +67,11 @@ class Paths(Record):
     def events(self) -> str:
         return self.root + "/events.jsonl"
 
+    @property
+    def boot(self) -> str:
+        """The boot id (random(4)) under which processes were last written down."""
+        return self.root + "/boot"
+
     def container(self, container_id: str) -> str:
         return f"{self.containers}/{container_id}"
 
