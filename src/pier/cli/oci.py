@@ -90,6 +90,7 @@ def run_oci(session: Session, arguments: Arguments) -> int:
 def _create(call: Call, arguments: Arguments) -> int:
     from pier.runtime import oci_create
 
+    _demand_root()
     wishes = _wishes(call, arguments)
     _demand_console(wishes.bundle, wishes.console)
     oci_create.create(call.store, arguments.positionals[0], wishes, call.warn)
@@ -107,6 +108,15 @@ def _wishes(call: Call, arguments: Arguments) -> Wishes:
         preserved=(arguments.number("preserve-fds") or 0) + (int(listening) if listening.isdigit() else 0),
         new_keyring=not arguments.flag("no-new-keyring"),
     )
+
+
+def _demand_root() -> None:
+    if os.geteuid() != 0:
+        raise Unsupported(
+            "pier oci needs root",
+            why="it makes no user namespace",
+            hint="pier run, without an engine above it, needs none",
+        )
 
 
 def _demand_console(bundle: str, console: str) -> None:
@@ -132,6 +142,7 @@ def _run(call: Call, arguments: Arguments) -> int:
     """create, start, and unless detached wait and delete; the container's exit code."""
     from pier.runtime import oci_create, piping
 
+    _demand_root()
     identifier, wishes = arguments.positionals[0], _wishes(call, arguments)
     detached = arguments.flag("detach")
     if detached:

@@ -95,12 +95,14 @@ def create(store: Store, identifier: str, wishes: Wishes, warn: Callable[[str], 
         oci_groups.limit(state.groups, facts().hierarchies, wanted.limits)
         oci_groups.limit_devices(state.groups, facts().hierarchies, wanted.devices)
         created = _launch(store, state, wanted, wishes, folder)
-    except BaseException:
+    except BaseException as error:
         oci_groups.remove(state.groups)
         state_text = jsontext.dumps(store.told(state, status="stopped"))
         for failure in oci_hooks.run_all(wanted.hooks.get("poststop", ()), state_text):
             warn(failure.message)
         store.forget(identifier)
+        if isinstance(error, OSError):
+            raise PierError(f"cannot make the container: {error.strerror}", why=str(error)) from error
         raise
     if wishes.pid_file:
         files.write_text(wishes.pid_file, str(created.state.pid), mode=0o644)
