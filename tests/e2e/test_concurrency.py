@@ -102,7 +102,7 @@ def test_of_many_that_start_stop_and_remove_one_container_nobody_breaks_it(pier:
 
 
 def test_networks_made_at_once_have_ranges_of_their_own(pier: Pier) -> None:
-    names = [f"net{number}" for number in range(8)]
+    names = [f"net{number}" for number in range(4)]
     _all(lambda number: pier.run("network", "create", names[number]), range(len(names)))
     described = json.loads(pier("network", "inspect", *names).out)
     _unique("subnet", [one["IPAM"]["Config"][0]["Subnet"] for one in described])

@@ -40,14 +40,15 @@ class Point:
     call: str
     number: int
     all: bool
+    effect: str = "signal=SIGKILL"
 
     def __str__(self) -> str:
-        return f"before {self.call} {self.number} of {'each process' if self.all else 'the command'}"
+        return f"({self.effect}) before {self.call} {self.number} of {'each process' if self.all else 'the command'}"
 
     @property
     def arguments(self) -> list[str]:
         follow = ["-f"] if self.all else []
-        return [*follow, "-e", f"trace={self.call}", "-e", f"inject={self.call}:signal=SIGKILL:when={self.number}"]
+        return [*follow, "-e", f"trace={self.call}", "-e", f"inject={self.call}:{self.effect}:when={self.number}"]
 
 
 def missing() -> str:
