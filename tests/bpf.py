@@ -1,4 +1,4 @@
-"""What the kernel does with a seccomp filter (net/core/filter.c), in a few lines: run one program on one system call."""
+"""A seccomp filter as the kernel runs it (net/core/filter.c), in a few lines: one program on one system call."""
 
 from __future__ import annotations
 
