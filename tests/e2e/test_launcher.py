@@ -78,13 +78,13 @@ def test_a_relative_call_works(venv: Path, wheel: Path) -> None:
 
 def test_a_user_install_uses_the_interpreter_its_path_names(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    _pip("install", "--no-deps", "--no-index", "--prefix", home, wheel)
+    _pip("install", "--no-deps", "--no-index", "--ignore-installed", "--prefix", home, wheel)
     assert _started(home / "bin/pier", path=f"{sysconfig.get_path('scripts')}:/usr/bin:/bin") == ["1", "1"]
 
 
 def test_a_missing_interpreter_is_named(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    _pip("install", "--no-deps", "--no-index", "--prefix", home, wheel)
+    _pip("install", "--no-deps", "--no-index", "--ignore-installed", "--prefix", home, wheel)
     (there,) = home.glob("lib/python3.*")
     there.rename(there.with_name("python3.1"))
     done = subprocess.run([str(home / "bin/pier")], capture_output=True, text=True, env={"PATH": "/bin"})
@@ -93,7 +93,7 @@ def test_a_missing_interpreter_is_named(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_a_target_folder_works(wheel: Path, tmp_path: Path) -> None:
-    _pip("install", "--no-deps", "--no-index", "--target", tmp_path / "folder", wheel)
+    _pip("install", "--no-deps", "--no-index", "--ignore-installed", "--target", tmp_path / "folder", wheel)
     assert _started(tmp_path / "folder/bin/pier") == ["1", "1"]
 
 
