@@ -82,7 +82,7 @@ def set_capabilities(effective: int, permitted: int, inheritable: int = 0) -> No
 
 
 def become(uid: int, gid: int, groups: tuple[int, ...], capabilities: int) -> None:
-    """Change to *uid*:*gid* with supplementary *groups*; root keeps those of *capabilities* that it has, others none."""
+    """Change to *uid*:*gid* with supplementary *groups*; root keeps those of *capabilities* it has, others none."""
     if uid != 0:
         process.prctl(process.PR_SET_KEEPCAPS, 0)
     os.setgroups(list(groups))
