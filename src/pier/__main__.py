@@ -112,4 +112,8 @@ def _find_package(home: str) -> None:
 
 
 if __name__ == "__main__":
-    start()
+    try:
+        start()
+    except KeyboardInterrupt:
+        # Pressed before there was a command line to hear it; nothing has been done yet.
+        os._exit(128 + 2)
