@@ -138,3 +138,16 @@ def test_the_wheel_is_pure_and_carries_what_the_package_reads(tmp_path: Path) ->
     for path in data:
         assert str(path) in listed.stdout
     assert "licenses/LICENSE" in listed.stdout
+
+
+def test_libraries_that_only_site_finds_are_found(venv: Path, tmp_path: Path) -> None:
+    """As after `pip install --user` on a system whose packages satisfy some requirements."""
+    _pip("install", "--no-deps", "--no-build-isolation", CHECKOUT, python=venv / "bin/python")
+    (here,) = Path(sys.prefix).glob("lib/python3.*/site-packages")
+    (there,) = venv.glob("lib/python3.*/site-packages")
+    (there / "elsewhere.pth").write_text(f"{here}\n")
+    (tmp_path / "compose.yaml").write_text("name: found\nservices:\n  web: {image: alpine}\n")
+    env = {**os.environ, "PIER_ROOT": str(tmp_path / "store")}
+    command = [str(venv / "bin/pier"), "compose", "config"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert "name: found" in done.stdout, done.stderr
