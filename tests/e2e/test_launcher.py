@@ -132,7 +132,7 @@ def test_the_wheel_is_pure_and_carries_what_the_package_reads(tmp_path: Path) ->
     data = [
         path.relative_to(CHECKOUT / "src")
         for path in (CHECKOUT / "src/pier").rglob("*")
-        if path.is_file() and path.suffix not in (".pyc",)
+        if path.is_file() and "__pycache__" not in path.parts
     ]
     assert Path("pier/py.typed") in data
     for path in data:
@@ -142,7 +142,8 @@ def test_the_wheel_is_pure_and_carries_what_the_package_reads(tmp_path: Path) ->
 
 def test_libraries_that_only_site_finds_are_found(venv: Path, tmp_path: Path) -> None:
     """As after `pip install --user` on a system whose packages satisfy some requirements."""
-    _pip("install", "--no-deps", "--no-build-isolation", CHECKOUT, python=venv / "bin/python")
+    _pip("wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path / "dist", CHECKOUT)
+    _pip("install", "--no-deps", "--no-index", *(tmp_path / "dist").glob("*.whl"), python=venv / "bin/python")
     (here,) = Path(sys.prefix).glob("lib/python3.*/site-packages")
     (there,) = venv.glob("lib/python3.*/site-packages")
     (there / "elsewhere.pth").write_text(f"{here}\n")
