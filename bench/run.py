@@ -180,7 +180,7 @@ def _machine() -> str:
     )
     return (
         f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores ({processor}), Linux {platform.release().split('-')[0]}, "
-        f"Python {platform.python_version()}. Medians; one warm-up and then rounds that alternate between the peers."
+        f"Python {platform.python_version()}, load average at the end {os.getloadavg()[1]:.1f}. Medians; one warm-up and then rounds that alternate between the peers."
     )
 
 
