@@ -27,13 +27,13 @@ $(BIN)/python:
 
 $(VENV)/.installed: $(BIN)/python $(SOURCES)
 	@echo "installing pier into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --force-reinstall --no-deps .
-	@$(BIN)/python -m pip install --quiet .
+	@$(BIN)/python -m pip install -qq --force-reinstall --no-deps .
+	@$(BIN)/python -m pip install -qq .
 	@touch $@
 
 $(VENV)/.tools: $(BIN)/python pyproject.toml
 	@echo "installing the test tools into $(VENV)"
-	@$(BIN)/python -m pip install --quiet '.[test,lint]'
+	@$(BIN)/python -m pip install -qq '.[test,lint]'
 	@touch $@
 
 up: $(VENV)/.installed

@@ -86,6 +86,7 @@ def _prepare(command: Path) -> None:
 
 
 def _measure(options: argparse.Namespace) -> int:
+    load = os.getloadavg()[0]
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     rows = [row for row in ROWS if options.only in row.title]
     scratch = Path(tempfile.mkdtemp(prefix="pier-bench-"))
@@ -97,7 +98,7 @@ def _measure(options: argparse.Namespace) -> int:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     names = [f"{peer.name} {peer.version}" for peer in peers] + list(absent)
-    text = f"{_machine()}\n\n{report.table(names, lines)}"
+    text = f"{_machine(load)}\n\n{report.table(names, lines)}"
     print(text)
     if options.write:
         report.write_between_markers(options.write, text)
@@ -168,7 +169,7 @@ def _once(name: str, measure: object, values: dict[str, list[float]], problems: 
         problems[name] = f"{name}: {exc}"
 
 
-def _machine() -> str:
+def _machine(load: float) -> str:
     """What was measured on, without naming the machine."""
     processor = next(
         (
@@ -180,7 +181,8 @@ def _machine() -> str:
     )
     return (
         f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores ({processor}), Linux {platform.release().split('-')[0]}, "
-        f"Python {platform.python_version()}. Medians; one warm-up and then rounds that alternate between the peers."
+        f"Python {platform.python_version()}, load average at the start {load:.1f}. "
+        "Medians; one warm-up and then rounds that alternate between the peers."
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,12 @@ from harness import CHECKOUT, Pier, wait_until
 CACHE = CHECKOUT / ".cache" / "e2e"
 LAB_IMAGES = ("hello-world", "busybox", "alpine", "python:3.11-slim", "postgres:16")
 _ASSEMBLY_SECONDS = 600.0
+
+
+def pytest_configure() -> None:
+    """Ctrl-C can be tested also where the shell that started us ignores it for background jobs (signal(7), exec)."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

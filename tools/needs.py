@@ -8,8 +8,17 @@ import subprocess
 import sys
 
 # Program -> Debian package. The first group is pier's own need for recipes; the second serves as peers in tests.
-_NEEDED = {"gpgv": "gpgv", "nft": "nftables", "curl": "curl", "ip": "iproute2"}
-_PEERS = {"docker-registry": "docker-registry", "skopeo": "skopeo", "unsquashfs": "squashfs-tools"}
+_NEEDED = {"gpgv": "gpgv"}
+_PEERS = {
+    "busybox": "busybox-static",
+    "docker-registry": "docker-registry",
+    "gpg": "gnupg",
+    "ip": "iproute2",
+    "nft": "nftables",
+    "openssl": "openssl",
+    "skopeo": "skopeo",
+    "umoci": "umoci",
+}
 
 
 def main() -> int:

@@ -95,7 +95,8 @@ def test_rmi_refuses_an_image_in_use(pier: Pier) -> None:
     refused = pier.fails("image", "rm", "alpine", "mine:1", code=1)
     assert "user" in refused.err
     pier("rm", "user")
-    pier("pull", "alpine", timeout=300)
+    pier("tag", "mine:1", "alpine")
+    pier("rmi", "mine:1")
 
 
 def test_container_prune_names_what_it_removed(pier: Pier) -> None:

@@ -78,13 +78,13 @@ def test_a_relative_call_works(venv: Path, wheel: Path) -> None:
 
 def test_a_user_install_uses_the_interpreter_its_path_names(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    _pip("install", "--no-deps", "--no-index", "--prefix", home, wheel)
+    _pip("install", "--no-deps", "--no-index", "--ignore-installed", "--prefix", home, wheel)
     assert _started(home / "bin/pier", path=f"{sysconfig.get_path('scripts')}:/usr/bin:/bin") == ["1", "1"]
 
 
 def test_a_missing_interpreter_is_named(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    _pip("install", "--no-deps", "--no-index", "--prefix", home, wheel)
+    _pip("install", "--no-deps", "--no-index", "--ignore-installed", "--prefix", home, wheel)
     (there,) = home.glob("lib/python3.*")
     there.rename(there.with_name("python3.1"))
     done = subprocess.run([str(home / "bin/pier")], capture_output=True, text=True, env={"PATH": "/bin"})
@@ -93,7 +93,7 @@ def test_a_missing_interpreter_is_named(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_a_target_folder_works(wheel: Path, tmp_path: Path) -> None:
-    _pip("install", "--no-deps", "--no-index", "--target", tmp_path / "folder", wheel)
+    _pip("install", "--no-deps", "--no-index", "--ignore-installed", "--target", tmp_path / "folder", wheel)
     assert _started(tmp_path / "folder/bin/pier") == ["1", "1"]
 
 
@@ -132,9 +132,23 @@ def test_the_wheel_is_pure_and_carries_what_the_package_reads(tmp_path: Path) ->
     data = [
         path.relative_to(CHECKOUT / "src")
         for path in (CHECKOUT / "src/pier").rglob("*")
-        if path.is_file() and path.suffix not in (".pyc",)
+        if path.is_file() and "__pycache__" not in path.parts
     ]
     assert Path("pier/py.typed") in data
     for path in data:
         assert str(path) in listed.stdout
     assert "licenses/LICENSE" in listed.stdout
+
+
+def test_libraries_that_only_site_finds_are_found(venv: Path, tmp_path: Path) -> None:
+    """As after `pip install --user` on a system whose packages satisfy some requirements."""
+    _pip("wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path / "dist", CHECKOUT)
+    _pip("install", "--no-deps", "--no-index", *(tmp_path / "dist").glob("*.whl"), python=venv / "bin/python")
+    (here,) = Path(sys.prefix).glob("lib/python3.*/site-packages")
+    (there,) = venv.glob("lib/python3.*/site-packages")
+    (there / "elsewhere.pth").write_text(f"{here}\n")
+    (tmp_path / "compose.yaml").write_text("name: found\nservices:\n  web: {image: alpine}\n")
+    env = {**os.environ, "PIER_ROOT": str(tmp_path / "store")}
+    command = [str(venv / "bin/pier"), "compose", "config"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert "name: found" in done.stdout, done.stderr

@@ -42,7 +42,7 @@ def report(exc: BaseException, *, debug: bool, failure: int = DEFAULT_FAILURE) -
         return exc.code if isinstance(exc.code, int) else 0 if exc.code is None else failure
     if isinstance(exc, KeyboardInterrupt):
         _flush()
-        _say("" if not debug else _traceback(exc))
+        _say("Interrupted" if not debug else _traceback(exc))
         return INTERRUPTED
     if isinstance(exc, BrokenPipeError):
         _silence_stdout()

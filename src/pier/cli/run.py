@@ -63,6 +63,8 @@ def run(session: Session, arguments: Arguments) -> int:
     try:
         relay = starter.start(container)
         relay.wait_started()
+        if not detached:
+            relay.take_signals()
     except BaseException:
         starter.abandon()
         _abandon(engine, container)

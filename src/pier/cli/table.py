@@ -7,6 +7,7 @@ site-packages, which the launcher leaves out.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from pier.model.record import Record
@@ -151,13 +152,15 @@ def load(row: Row) -> Command:
 def reach_libraries() -> None:
     """Installed libraries can be imported from here on, and the collector works: heavy commands live longer.
 
-    A wheel's dependencies lie beside the package, which the start put on the path already; a checkout needs `site`.
+    A wheel's dependencies lie beside the package, which the start put on the path already. A checkout needs `site`, and
+    so does an install for one user, who may have the libraries from the system (pip: "requirement already satisfied").
     """
     import gc
 
     gc.enable()
-    home = __file__.rsplit("/", 4)[1]
-    if sys.flags.no_site and home not in ("site-packages", "dist-packages") and "site" not in sys.modules:
+    home = __file__.rsplit("/", 3)[0]
+    beside = all(os.path.exists(f"{home}/{library}") for library in ("httpx", "yaml", "zstandard"))
+    if sys.flags.no_site and not beside and "site" not in sys.modules:
         import site
 
         site.main()

@@ -44,13 +44,15 @@ def open_in_root(root_fd: int, path: str, flags: int, mode: int = 0) -> int:
 def walk_in_root(root_fd: int, path: str, flags: int, mode: int = 0) -> int:
     """`open_in_root` by hand: component after component with O_NOFOLLOW, symlinks resolved here."""
     trail: list[int] = []
-    todo = [part for part in path.split("/") if part not in ("", ".")][::-1]
+    todo = _parts(path)
     links = 0
     follow_last = not flags & os.O_NOFOLLOW
     try:
         while todo:
             part = todo.pop()
             here = trail[-1] if trail else root_fd
+            if part == ".":
+                continue
             if part == "..":
                 if trail:
                     os.close(trail.pop())
@@ -62,7 +64,7 @@ def walk_in_root(root_fd: int, path: str, flags: int, mode: int = 0) -> int:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
                 if target.startswith("/"):
                     _close_all(trail)
-                todo += [piece for piece in target.split("/") if piece not in ("", ".")][::-1]
+                todo += _parts(target)
                 continue
             if not todo:
                 return os.open(part, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=here)
@@ -70,6 +72,12 @@ def walk_in_root(root_fd: int, path: str, flags: int, mode: int = 0) -> int:
         return os.open(".", flags & ~os.O_CREAT | os.O_CLOEXEC, dir_fd=trail[-1] if trail else root_fd)
     finally:
         _close_all(trail)
+
+
+def _parts(path: str) -> list[str]:
+    """The components, last first. A slash at the end counts as ".": what is before it must be a directory."""
+    parts = [part for part in path.split("/") if part]
+    return (parts + ["."] if path.endswith("/") else parts)[::-1]
 
 
 def _link_target(dir_fd: int, name: str) -> str | None:
@@ -100,10 +108,11 @@ def make_dirs_in_root(root_fd: int, path: str, mode: int = 0o755) -> int:
             try:
                 os.mkdir(name, mode, dir_fd=parent_fd)
             except FileExistsError:
-                # A dangling symlink has the name: make what it points to.
-                target = os.readlink(name, dir_fd=parent_fd)
-                inner = target if target.startswith("/") else f"{parent}/{target}"
-                return make_dirs_in_root(root_fd, inner, mode)
+                # A dangling symlink has the name: make what it points to. Else it is "..", or another was faster.
+                target = _link_target(parent_fd, name)
+                if target is not None:
+                    inner = target if target.startswith("/") else f"{parent}/{target}"
+                    return make_dirs_in_root(root_fd, inner, mode)
         finally:
             os.close(parent_fd)
         return open_in_root(root_fd, path, flags)

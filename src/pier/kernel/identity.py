@@ -38,6 +38,7 @@ class _Data(ctypes.Structure):
     _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
 
 
+_capget = libc.function("capget", ctypes.POINTER(_Header), ctypes.POINTER(_Data))
 _capset = libc.function("capset", ctypes.POINTER(_Header), ctypes.POINTER(_Data))
 
 
@@ -56,6 +57,14 @@ def effective_capabilities() -> int:
             if line.startswith(b"CapEff:"):
                 return int(line.split()[1], 16)
     return 0
+
+
+def permitted_capabilities() -> int:
+    """capget(2) for this thread. Reads no file: those of a container may lie."""
+    header = _Header(_VERSION_3, 0)
+    data = (_Data * 2)()
+    libc.check(_capget(ctypes.byref(header), data))
+    return int(data[0].permitted) | int(data[1].permitted) << 32
 
 
 def last_capability() -> int:
@@ -85,14 +94,18 @@ def set_capabilities(effective: int, permitted: int, inheritable: int = 0) -> No
 
 
 def become(uid: int, gid: int, groups: tuple[int, ...] | None, capabilities: int) -> None:
-    """Change to *uid*:*gid* with supplementary *groups* (None: as they are); root keeps *capabilities*, others none."""
+    """Change to *uid*:*gid* with supplementary *groups* (None: as they are).
+
+    Root keeps those of *capabilities* it has, others none.
+    """
     if uid != 0:
         process.prctl(process.PR_SET_KEEPCAPS, 0)
     if groups is not None:
         os.setgroups(list(groups))
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
-    kept = capabilities if uid == 0 else 0
+    # Inside an outer container even --privileged can hand on only what was left to us.
+    kept = capabilities & permitted_capabilities() if uid == 0 else 0
     set_capabilities(kept, kept)
 
 

@@ -203,6 +203,7 @@ def _kernel_files(spec: ContainerSpec, facts: Facts, lender: str = "") -> list[o
     if facts.cgroup_mounts:
         steps.append(op.MountKind(kind="tmpfs", target="/sys/fs/cgroup", flags=_SAFE, data="mode=755", optional=True))
         steps += [op.CgroupMount(controller=name, read_only=not privileged) for name, _ in facts.cgroup_mounts]
+        steps += [] if privileged else [op.MakeReadOnly(path="/sys/fs/cgroup")]
     for name in security.DEVICES:
         steps.append(op.Bind(source=f"/dev/{name}", target=f"/dev/{name}", recursive=False))
     for device in spec.security.devices:

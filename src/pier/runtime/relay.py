@@ -106,7 +106,7 @@ class Relay:
 
     def run(self) -> Ending:
         """Relay until the container ends, the user detaches, or the monitor is gone."""
-        self._install_handlers()
+        self.take_signals()
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         if self._stdin:
@@ -210,7 +210,8 @@ class Relay:
             passed.append(byte)
         return bytes(passed), False
 
-    def _install_handlers(self) -> None:
+    def take_signals(self) -> None:
+        """From now on the user's signals are the container's, where they are to be proxied. Idempotent."""
         if self._terminal:
             signals.on(signals.SIGWINCH, lambda _number, _frame: self._resize())
         if self._proxy:

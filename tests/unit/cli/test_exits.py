@@ -43,6 +43,11 @@ def test_each_error_has_its_exit_code(
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_ctrl_c_is_said_in_a_word(capsys: pytest.CaptureFixture[str]):
+    exits.report(KeyboardInterrupt(), debug=False)
+    assert capsys.readouterr().err == "Interrupted\n"
+
+
 def test_a_full_disk_is_no_bug(capsys: pytest.CaptureFixture[str]):
     exits.report(OSError(errno.ENOSPC, "No space left on device", "/x"), debug=False)
     said = capsys.readouterr().err
