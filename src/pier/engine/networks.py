@@ -6,7 +6,6 @@ from pier.engine import listing, reconcile, records
 from pier.errors import Conflict, Invalid, NotFound, Unsupported
 from pier.model.container import NetworkAttachment
 from pier.model.network import PREDEFINED
-from pier.network import connect as wiring
 from pier.network import store
 
 TYPE_CHECKING = False
@@ -68,7 +67,9 @@ def remove(engine: Engine, reference: str) -> Network:
 
 
 def _dismantle(engine: Engine, network: Network) -> None:
-    engine.place.on_network(lambda: wiring.teardown_network(network))
+    from pier.network import connect
+
+    engine.place.on_network(lambda: connect.teardown_network(network))
 
 
 def prune(engine: Engine, *, keep: Callable[[Network], bool]) -> tuple[str, ...]:

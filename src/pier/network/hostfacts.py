@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pier.errors import Invalid
-from pier.kernel import namespaces
 from pier.kernel.netlink import Netlink
 from pier.network import resolvconf, subnets
 from pier.state import files
@@ -22,6 +21,8 @@ def spans_in_use(*, besides: str = "") -> tuple[Span, ...]:
     A user's containers live in a network of their own: what root's pier has on the host's is not in their way.
     """
     found: set[Span] = set()
+    from pier.kernel import namespaces
+
     lent = not namespaces.owns_network()
     with Netlink() as netlink:
         own = {

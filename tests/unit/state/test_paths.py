@@ -13,9 +13,9 @@ def test_roots_store_is_the_systems() -> None:
     assert (paths.root, paths.run) == ("/var/lib/pier", "/run/pier")
 
 
-def test_a_users_store_follows_the_xdg_folders() -> None:
+def test_a_users_store_follows_the_xdg_data_folder_in_every_session() -> None:
     paths = discover({"HOME": "/home/a", "XDG_RUNTIME_DIR": "/run/user/7"}, uid=7)
-    assert (paths.root, paths.run) == ("/home/a/.local/share/pier", "/run/user/7/pier")
+    assert (paths.root, paths.run) == ("/home/a/.local/share/pier", "/home/a/.local/share/pier/run")
     assert discover({"HOME": "/home/a", "XDG_DATA_HOME": "/data"}, uid=7).root == "/data/pier"
 
 
