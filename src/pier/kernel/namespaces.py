@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import struct
 
@@ -32,7 +31,6 @@ FLAG_OF = {
 
 _CLONE_INTO_CGROUP = 0x200000000
 _SIGCHLD = 17
-_NS_GET_USERNS = 0xB701
 _SYS_CLONE3 = 435
 _SYS_CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220}
 
@@ -48,18 +46,6 @@ def unshare(flags: int) -> None:
 def setns(fd: int, flags: int = 0) -> None:
     """setns(2): *fd* is a namespace file, or a pidfd with several CLONE_NEW* *flags* (Linux 5.8)."""
     libc.check(_setns(fd, flags))
-
-
-def owns_network() -> bool:
-    """Whether this process's network namespace belongs to its user namespace or one below (ioctl_ns(2))."""
-    network = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.close(fcntl.ioctl(network, _NS_GET_USERNS))
-    except PermissionError:
-        return False
-    finally:
-        os.close(network)
-    return True
 
 
 def clone(flags: int, cgroup: str = "") -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pier.errors import Invalid
+from pier.kernel import nsfs
 from pier.kernel.netlink import Netlink
 from pier.network import resolvconf, subnets
 from pier.state import files
@@ -21,9 +22,7 @@ def spans_in_use(*, besides: str = "") -> tuple[Span, ...]:
     A user's containers live in a network of their own: what root's pier has on the host's is not in their way.
     """
     found: set[Span] = set()
-    from pier.kernel import namespaces
-
-    lent = not namespaces.owns_network()
+    lent = not nsfs.owns_network()
     with Netlink() as netlink:
         own = {
             link.index for link in netlink.links() if link.name == besides or lent and link.name.startswith(_BRIDGE)

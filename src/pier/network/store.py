@@ -298,10 +298,10 @@ def _free_subnet(paths: Paths) -> subnets.Span:
 
 
 def _sweep_orphans() -> int:
-    from pier.kernel import namespaces
+    from pier.kernel import nsfs
     from pier.network import orphans
 
-    return orphans.sweep() if namespaces.owns_network() else 0
+    return orphans.sweep() if nsfs.owns_network() else 0
 
 
 def _explicit_subnet(paths: Paths, name: str, subnet: str) -> subnets.Span:

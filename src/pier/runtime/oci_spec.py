@@ -46,9 +46,8 @@ def bundle(
 ) -> dict[str, Any]:
     """The configuration of *plan*, its root file system lying at *root* and its user resolved to *who*.
 
-    *plain_files*: sources of binds that are no directories. *devices*: (type, major, minor) of those it may use beyond the
-    standard ones. Unsupported names what no OCI
-    runtime can do.
+    *plain_files*: sources of binds that are no directories. *devices*: (type, major, minor) of those it may use
+    beyond the standard ones. Unsupported names what no OCI runtime can do.
     """
     if plan.init:
         raise Unsupported("--init needs pier's own runtime", hint="leave --runtime out, or have an init in the image")
