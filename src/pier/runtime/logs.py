@@ -38,24 +38,19 @@ class LogWriter:
         *lines, rest = (self._pending[stream] + data).split(b"\n")
         pieces = [piece for line in lines for piece in _cut(line + b"\n")]
         *full, self._pending[stream] = _cut(rest)
-        out = [self._encode(stream, piece) for piece in (*pieces, *full)]
-        if out:
-            self._append("".join(out).encode())
+        if pieces or full:
+            self._append(_encode(stream, (*pieces, *full)))
 
     def flush(self) -> None:
         """Log the unfinished last lines."""
         for stream, rest in self._pending.items():
             if rest:
-                self._append(self._encode(stream, rest).encode())
+                self._append(_encode(stream, (rest,)))
                 self._pending[stream] = b""
 
     def close(self) -> None:
         self.flush()
         os.close(self._fd)
-
-    def _encode(self, stream: str, line: bytes) -> str:
-        text = jsontext.dumps(line.decode("utf-8", "replace"))
-        return f'{{"log":{text},"stream":"{stream}","time":"{timestamps.rfc3339(time.time_ns())}"}}\n'
 
     def _append(self, data: bytes) -> None:
         data = b"\n" + data if self._torn else data
@@ -69,6 +64,13 @@ class LogWriter:
         if written:
             # A line that the full disk cut off must not swallow the next one that finds room.
             self._torn = not data.endswith(b"\n", 0, written)
+
+
+def _encode(stream: str, pieces: tuple[bytes, ...]) -> bytes:
+    """The entries of *pieces*, which were all read at this moment."""
+    end = f',"stream":"{stream}","time":"{timestamps.rfc3339(time.time_ns())}"}}\n'
+    texts = [jsontext.dumps(piece.decode("utf-8", "replace")) for piece in pieces]
+    return "".join([f'{{"log":{text}{end}' for text in texts]).encode()
 
 
 def _cut(text: bytes) -> list[bytes]:
