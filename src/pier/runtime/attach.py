@@ -126,7 +126,7 @@ class Client:
                 self._obey(kind, payload)
         except BlockingIOError:
             return
-        except (ConnectionResetError, ValueError, IndexError, struct.error):
+        except (ConnectionResetError, ValueError, LookupError, TypeError, AttributeError, struct.error):
             # Whoever speaks no sense is dropped; the container goes on.
             self.close()
             return

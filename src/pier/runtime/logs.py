@@ -47,27 +47,22 @@ class LogWriter:
         *lines, rest = (self._pending[stream] + data).split(b"\n")
         pieces = [piece for line in lines for piece in _cut(line + b"\n")]
         *full, self._pending[stream] = _cut(rest)
-        out = [self._encode(stream, piece) for piece in (*pieces, *full)]
         if self._max_size:
-            for line in out:
-                self._append(line.encode())
-        elif out:
-            self._append("".join(out).encode())
+            for piece in (*pieces, *full):
+                self._append(_encode(stream, (piece,)))
+        elif pieces or full:
+            self._append(_encode(stream, (*pieces, *full)))
 
     def flush(self) -> None:
         """Log the unfinished last lines."""
         for stream, rest in self._pending.items():
             if rest:
-                self._append(self._encode(stream, rest).encode())
+                self._append(_encode(stream, (rest,)))
                 self._pending[stream] = b""
 
     def close(self) -> None:
         self.flush()
         os.close(self._fd)
-
-    def _encode(self, stream: str, line: bytes) -> str:
-        text = jsontext.dumps(line.decode("utf-8", "replace"))
-        return f'{{"log":{text},"stream":"{stream}","time":"{timestamps.rfc3339(time.time_ns())}"}}\n'
 
     def _open(self) -> None:
         self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
@@ -103,6 +98,13 @@ class LogWriter:
         if written:
             # A line that the full disk cut off must not swallow the next one that finds room.
             self._torn = not data.endswith(b"\n", 0, written)
+
+
+def _encode(stream: str, pieces: tuple[bytes, ...]) -> bytes:
+    """The entries of *pieces*, which were all read at this moment."""
+    end = f',"stream":"{stream}","time":"{timestamps.rfc3339(time.time_ns())}"}}\n'
+    texts = [jsontext.dumps(piece.decode("utf-8", "replace")) for piece in pieces]
+    return "".join([f'{{"log":{text}{end}' for text in texts]).encode()
 
 
 def _cut(text: bytes) -> list[bytes]:

@@ -47,7 +47,11 @@ class Relay:
         warn: Callable[[str], None],
         note: Callable[[str], None] | None = None,
     ) -> None:
+        # Never wait to send: a monitor whose container takes no input may be waiting for us to take its output.
+        os.set_blocking(fd, False)
         self._fd = fd
+        self._outbox: list[bytes] = []
+        self._flushing = False
         self._terminal = terminal
         self._stdin = stdin
         self._shown = shown if output else ()
@@ -107,20 +111,16 @@ class Relay:
     def run(self) -> Ending:
         """Relay until the container ends, the user detaches, or the monitor is gone."""
         self.take_signals()
-        poll = select.poll()
-        poll.register(self._fd, select.POLLIN)
-        if self._stdin:
-            poll.register(0, select.POLLIN)
         with tty.RawMode(0 if self._terminal else -1):
             self._resize()
             while True:
                 ending = self._take_inbox()
                 if ending is not None:
                     return ending
-                for fd, _ in poll.poll():
+                for fd, ready in self._watched(stdin=self._stdin).poll():
                     if fd == self._fd:
-                        self._receive()
-                    elif self._forward_input(poll):
+                        self._exchange(ready)
+                    elif self._forward_input():
                         return Ending(detached=True)
 
     def run_quietly(self) -> Ending:
@@ -133,8 +133,6 @@ class Relay:
     def ended_within(self, seconds: float) -> Ending | None:
         """The container's end; None when it has not come after *seconds*."""
         deadline = time.monotonic() + seconds
-        poll = select.poll()
-        poll.register(self._fd, select.POLLIN)
         while True:
             while self._inbox:
                 kind, payload = self._inbox.pop(0)
@@ -142,8 +140,28 @@ class Relay:
                     return Ending(exit_code=int(jsontext.loads(payload)["code"]))
                 if kind == b"":
                     return Ending(exit_code=137, lost=True)
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            if not self._wait(max(0.0, deadline - time.monotonic())):
                 return None
+
+    def _watched(self, *, stdin: bool) -> select.poll:
+        """The monitor and, while all earlier input has been sent, our input."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN | (select.POLLOUT if self._outbox else 0))
+        if stdin and not self._outbox:
+            poll.register(0, select.POLLIN)
+        return poll
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Whether the monitor spoke, or took something, within *seconds*."""
+        found = self._watched(stdin=False).poll(None if seconds is None else seconds * 1000)
+        for _, ready in found:
+            self._exchange(ready)
+        return bool(found)
+
+    def _exchange(self, ready: int) -> None:
+        if ready & select.POLLOUT:
+            self._flush()
+        if ready & ~select.POLLOUT:
             self._receive()
 
     def _take_inbox(self) -> Ending | None:
@@ -168,24 +186,26 @@ class Relay:
 
     def _next(self) -> tuple[bytes, bytes]:
         while not self._inbox:
-            self._receive()
+            self._wait(None)
         return self._inbox.pop(0)
 
     def _receive(self) -> None:
         try:
             data = os.read(self._fd, _CHUNK)
+        except BlockingIOError:
+            return
         except ConnectionResetError:
             data = b""
         self._inbox += self._decoder.feed(data) if data else [(b"", b"")]
 
-    def _forward_input(self, poll: select.poll) -> bool:
+    def _forward_input(self) -> bool:
         """Whether the user typed the detach keys."""
         try:
             data = os.read(0, _CHUNK)
         except OSError:
             data = b""
         if not data:
-            poll.unregister(0)
+            self._stdin = False
             self._send(frames.encode(frames.INPUT_END))
             return False
         if self._terminal and self._keys:
@@ -231,11 +251,26 @@ class Relay:
             self._send(frames.encode_size(rows, columns))
 
     def _send(self, frame: bytes) -> None:
+        self._outbox.append(frame)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what the monitor will take now; the rest waits for `_exchange`."""
+        # A signal handler that sends may come between any two steps here: it must only add to the end.
+        if self._flushing:
+            return
+        self._flushing = True
         try:
-            _write_all(self._fd, frame)
+            while self._outbox:
+                rest = self._outbox[0][os.write(self._fd, self._outbox[0]) :]
+                self._outbox[:1] = [rest] if rest else []
+        except BlockingIOError:
+            return
         except (BrokenPipeError, ConnectionResetError):
             # The monitor has ended; its farewell is still to be read.
-            return
+            self._outbox.clear()
+        finally:
+            self._flushing = False
 
     def close(self) -> None:
         if self._fd >= 0:

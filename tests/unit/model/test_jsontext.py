@@ -62,6 +62,19 @@ def test_what_json_cannot_say_is_a_type_error() -> None:
         jsontext.dumps({"a": {1, 2}})
 
 
+@pytest.mark.parametrize("text", ["{", "[1,", '"a', '{"a":}', "[1 2]", '{"a":1,}', "", "nul", '"\\x"'])
+def test_broken_text_is_a_value_error_also_where_json_was_never_imported(text: str) -> None:
+    script = (
+        "import sys\n"
+        "from pier.model import jsontext\n"
+        "try: jsontext.loads(sys.argv[1])\n"
+        "except ValueError: print('json' in sys.modules)"
+    )
+    path = next(entry for entry in sys.path if entry.endswith("/src"))
+    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {path!r})\n{script}", text]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
 def test_json_itself_does_the_work_where_the_accelerator_is_missing() -> None:
     script = (
         "import sys; sys.modules['_json'] = None\n"
