@@ -295,11 +295,17 @@ class MakeReadOnly(Operation):
 
 
 class EnterRoot(Operation):
-    """The container's root becomes "/", and nothing of the host's tree can be reached any more."""
+    """The container's root becomes "/", and nothing of the host's tree can be reached any more.
+
+    *cwd* is made while a *read_only* root can still be written.
+    """
 
     read_only: bool = False
+    cwd: str = ""
 
     def run(self, site: Site) -> None:
+        if self.cwd:
+            os.close(fs.make_dirs_in_root(site.root, self.cwd))
         os.fchdir(site.root)
         # pivot_root(2), NOTES: "." twice stacks the old root on the new one, so that no directory is needed for it.
         mount.pivot_root(".", ".")

@@ -130,7 +130,8 @@ def build(
     if not privileged:
         steps += [op.Mask(path=path) for path in security.MASKED_PATHS]
         steps += [op.MakeReadOnly(path=path) for path in security.READ_ONLY_PATHS]
-    steps.append(op.EnterRoot(read_only=spec.security.read_only))
+    read_only = spec.security.read_only
+    steps.append(op.EnterRoot(read_only=read_only, cwd=spec.working_dir if read_only else ""))
     return Plan(
         namespaces=_namespaces(spec, join_network),
         operations=tuple(steps),

@@ -110,7 +110,7 @@ def test_a_privileged_container_is_shown_everything_and_may_write_it() -> None:
 def test_a_read_only_root_is_made_so_at_the_very_end() -> None:
     assert _difference(_build(_spec(security=Security(read_only=True)))) == (
         ["EnterRoot"],
-        ["EnterRoot read_only=True"],
+        ["EnterRoot read_only=True cwd=/"],
     )
 
 
