@@ -27,10 +27,10 @@ def _grow(root: str, entries: list[tuple[list[str], str, str]]) -> None:
     """Make *entries* that find room; what is in the way stays."""
     for parts, kind, target in entries:
         path = "/".join([root, *parts])
+        if os.path.realpath(os.path.dirname(path)) != os.path.dirname(path):
+            continue
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            if os.path.realpath(os.path.dirname(path)) != os.path.normpath(os.path.dirname(path)):
-                continue
             if kind == "dir":
                 os.mkdir(path)
             elif kind == "file":
@@ -71,7 +71,7 @@ def test_the_walk_and_the_kernel_agree_and_stay_inside(
     entries: list[tuple[list[str], str, str]], paths: list[str], flags: int
 ) -> None:
     with tempfile.TemporaryDirectory() as outside:
-        root = outside + "/a"
+        root = os.path.realpath(outside) + "/a"
         os.mkdir(root)
         os.mkdir(outside + "/etc")
         os.mkdir(outside + "/b")
@@ -179,7 +179,7 @@ def test_making_dirs_through_a_circle_of_links_ends(root: int, tmp_path: Path) -
 @given(_TREES, _PATHS)
 def test_making_anything_anywhere_makes_nothing_outside(entries: list[tuple[list[str], str, str]], path: str) -> None:
     with tempfile.TemporaryDirectory() as outside:
-        root = outside + "/deep/er/root"
+        root = os.path.realpath(outside) + "/deep/er/root"
         os.makedirs(root)
         _grow(root, entries)
         root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY)
