@@ -127,14 +127,11 @@ class LogPolicy(Record):
     max_files: int = 1
 
 
-class ContainerSpec(Record):
-    """What was asked for, with the image's defaults already merged in.
+class ContainerSettings(Record):
+    """What a request and a spec have in common.
 
-    *network_mode*: "bridge" (any bridge network, see *networks*), "host", "none" or "container:ID". *pid_mode* and
-    *uts_mode*: "", "host" (or "container:ID" for pid). *ipc_mode*: private, shareable, none, host or "container:ID".
-    *attached*: the streams that `create -a` named; none means stdout and stderr.
-    *runtime*: "" for pier's own, else the OCI runtime (crun, runc or a path) that runs the container.
-    *image* is the reference as typed, *image_id* the image's config digest. *created* is RFC 3339 UTC.
+    *attached*: the streams that `create -a` named; none means stdout and stderr. *runtime*: "" for pier's own, else the
+    OCI runtime (crun, runc or a path) that runs the container.
     """
 
     NESTED: ClassVar[dict[str, type[Record]]] = {
@@ -148,15 +145,8 @@ class ContainerSpec(Record):
         "log": LogPolicy,
     }
 
-    id: str
-    name: str
-    created: str
-    image: str
-    image_id: str
-    entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
-    working_dir: str = "/"
     user: str = ""
     hostname: str = ""
     domainname: str = ""
@@ -179,17 +169,34 @@ class ContainerSpec(Record):
     extra_hosts: tuple[str, ...] = ()
     restart: RestartPolicy = RestartPolicy()
     healthcheck: Healthcheck | None = None
-    stop_signal: str = DEFAULT_STOP_SIGNAL
-    stop_timeout: int = DEFAULT_STOP_SECONDS
-    shm_bytes: int = DEFAULT_SHM_BYTES
     resources: Resources = Resources()
     security: Security = Security()
     pid_mode: str = ""
-    ipc_mode: str = "private"
     uts_mode: str = ""
     annotations: dict[str, str] = {}
     attached: tuple[str, ...] = ()
     log: LogPolicy = LogPolicy()
+
+
+class ContainerSpec(ContainerSettings):
+    """What was asked for, with the image's defaults already merged in.
+
+    *network_mode*: "bridge" (any bridge network, see *networks*), "host", "none" or "container:ID". *pid_mode* and
+    *uts_mode*: "", "host" (or "container:ID" for pid). *ipc_mode*: private, shareable, none, host or "container:ID".
+    *image* is the reference as typed, *image_id* the image's config digest. *created* is RFC 3339 UTC.
+    """
+
+    id: str
+    name: str
+    created: str
+    image: str
+    image_id: str
+    entrypoint: tuple[str, ...] = ()
+    working_dir: str = "/"
+    stop_signal: str = DEFAULT_STOP_SIGNAL
+    stop_timeout: int = DEFAULT_STOP_SECONDS
+    shm_bytes: int = DEFAULT_SHM_BYTES
+    ipc_mode: str = "private"
 
     @property
     def argv(self) -> tuple[str, ...]:
