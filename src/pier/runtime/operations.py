@@ -16,11 +16,12 @@ _EMPTY_FILE = "/dev/null"
 
 class Site:
     """Where a plan runs: *root* is an O_PATH fd of the container's root once it is mounted; *trees* are mounts of the
-    host, by path, that were taken while they still had their peers."""
+    host, by path, that were taken while they still had their peers; *receives*: not every mount here is private."""
 
     def __init__(self) -> None:
         self.root = -1
         self.trees: dict[str, int] = {}
+        self.receives = True
 
     def open_root(self, path: str) -> None:
         self.root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -45,6 +46,7 @@ class IsolateMounts(Operation):
     def run(self, site: Site) -> None:
         # MS_PRIVATE first: pivot_root(2) refuses a shared parent mount.
         mount.mount(None, "/", None, mount.MS_REC | (mount.MS_SLAVE if self.receive else mount.MS_PRIVATE))
+        site.receives = self.receive
 
 
 class TakeTree(Operation):
@@ -196,10 +198,15 @@ class Bind(Operation):
         finally:
             os.close(source)
             os.close(target)
+        # A copy of a private mount is private already (mount_namespaces(7)).
+        settled = self.propagation == mount.MS_PRIVATE and not site.receives and tree < 0
+        if settled and not self.flags:
+            return
         # The fd of the target names what lies below the new mount; only a fresh look-up finds the mount itself.
         top = fs.open_in_root(site.root, self.target, os.O_PATH)
         try:
-            mount.mount(None, fs.name_of(top), None, self.propagation | recursion)
+            if not settled:
+                mount.mount(None, fs.name_of(top), None, self.propagation | recursion)
             if self.flags:
                 kept = _locked_flags(top)
                 remount = mount.MS_REMOUNT | mount.MS_BIND | self.flags | kept
