@@ -122,7 +122,8 @@ class Client:
     def _pull(self) -> None:
         try:
             data = os.read(self.fd, _CHUNK)
-            for kind, payload in self._decoder.feed(data):
+            incoming = self._decoder.feed(data)
+            for kind, payload in incoming:
                 self._obey(kind, payload)
         except BlockingIOError:
             return
@@ -132,8 +133,9 @@ class Client:
             return
         if not data:
             self.close()
-        elif self._commands.input_backlog() > _INPUT_BYTES and self.fd >= 0:
-            self._throttled = True
+        elif self.fd >= 0 and self._commands.input_backlog() > _INPUT_BYTES:
+            # Who gives no input is still heard: a stop must not wait behind another client's input.
+            self._throttled = any(kind == frames.INPUT for kind, _ in incoming)
             self._watch()
 
     def resume_input(self) -> None:
