@@ -11,7 +11,7 @@ from pier.errors import PierError
 from pier.kernel import cgroup
 from pier.model import timestamps
 from pier.model.container import Health
-from pier.runtime import hostfacts, launch, limits, monitor, plan, security
+from pier.runtime import hostfacts, launch, limits, plan, security
 from pier.state import files
 from pier.volumes import store as volumes
 
@@ -31,7 +31,7 @@ def open_keeper(engine: Engine, container_id: str) -> ContainerKeeper:
     return ContainerKeeper(engine, records.read(engine.paths, container_id))
 
 
-class ContainerKeeper(monitor.Keeper):
+class ContainerKeeper:
     """Lives in the monitor's process, from the fork to the container's last end."""
 
     def __init__(self, engine: Engine, container: Container) -> None:
@@ -45,7 +45,7 @@ class ContainerKeeper(monitor.Keeper):
         paths = engine.paths
         self.log_path = f"{paths.container(container.id)}/{container.log_path_name}"
         self.run_folder = paths.container_run(container.id)
-        self.shell = _DEFAULT_SHELL
+        self.shell: tuple[str, ...] = _DEFAULT_SHELL
         self.explain = engine.note is not None
 
     @property

@@ -12,47 +12,40 @@ from pier.runtime import loop as events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from pier.runtime.loop import Loop
+
+    class Commands(Protocol):
+        """What clients may ask of the monitor."""
+
+        def input(self, data: bytes) -> None: ...
+
+        def input_end(self) -> None: ...
+
+        def input_backlog(self) -> int: ...
+
+        def resize(self, rows: int, columns: int) -> None: ...
+
+        def signal(self, number: int) -> None: ...
+
+        def stop_requested(self) -> None: ...
+
+        def administer(self, kind: bytes) -> bytes:
+            """The answer (a frame) to a request to pause, resume or reload."""
+
+        def flow_changed(self) -> None:
+            """A client has fallen behind, or caught up."""
+
+        def departed(self) -> None:
+            """A client that could give input is gone."""
+
 
 SOCKET_NAME = "attach.sock"
 _CHUNK = 1 << 16
 _SLOW_BYTES = 1 << 20
 _INPUT_BYTES = 1 << 20
 _BACKLOG = 64
-
-
-class Commands:
-    """What clients may ask of the monitor."""
-
-    def input(self, data: bytes) -> None:
-        raise NotImplementedError
-
-    def input_end(self) -> None:
-        raise NotImplementedError
-
-    def input_backlog(self) -> int:
-        raise NotImplementedError
-
-    def resize(self, rows: int, columns: int) -> None:
-        raise NotImplementedError
-
-    def signal(self, number: int) -> None:
-        raise NotImplementedError
-
-    def stop_requested(self) -> None:
-        raise NotImplementedError
-
-    def administer(self, kind: bytes) -> bytes:
-        """The answer (a frame) to a request to pause, resume or reload."""
-        raise NotImplementedError
-
-    def flow_changed(self) -> None:
-        """A client has fallen behind, or caught up."""
-        raise NotImplementedError
-
-    def departed(self) -> None:
-        """A client that could give input is gone."""
-        raise NotImplementedError
 
 
 class Client:

@@ -13,7 +13,7 @@ import time
 from pier.errors import Conflict, Exhausted, PierError
 from pier.kernel import lifetime, process, signals
 from pier.model import jsontext
-from pier.runtime import attach, frames, handshake, launch, restart
+from pier.runtime import attach, frames, handshake, restart
 from pier.runtime import loop as events
 from pier.runtime.logs import LogWriter
 from pier.runtime.services import ServiceHost
@@ -22,7 +22,7 @@ from pier.runtime.streams import Streams
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Never
+    from typing import Never, Protocol
 
     from pier.model.container import ContainerSpec, Health, Healthcheck
     from pier.runtime.health import HealthChecker
@@ -31,68 +31,56 @@ if TYPE_CHECKING:
     from pier.runtime.plan import Plan
     from pier.runtime.services import Service
 
+    class Keeper(Protocol):
+        """What the monitor needs from the engine.
+
+        Each start is one `prepare`, then `started` and `exited`, or `failed`. *explain*: the command wants to be told
+        the plan.
+        """
+
+        spec: ContainerSpec
+        log_path: str
+        run_folder: str
+        shell: tuple[str, ...]
+        explain: bool
+
+        def prepare(self) -> tuple[Plan, Connections]: ...
+
+        def launch(self, plan: Plan, stdio: tuple[int, int, int], connections: Connections) -> Launched:
+            """The plan's first process runs: see `launch.launch`."""
+
+        def services(self) -> list[Service]:
+            """To be called once the container's program runs."""
+
+        def started(self, launched: Launched) -> None: ...
+
+        def probe(self, words: tuple[str, ...], stdio: tuple[int, int, int]) -> int:
+            """Start *words* in the container; the pid of a child."""
+
+        def health_changed(self, health: Health) -> None: ...
+
+        def freeze(self) -> None:
+            """The container's processes stand still. Unsupported."""
+
+        def thaw(self) -> None: ...
+
+        def reload(self) -> None:
+            """The container's files have changed under another command's hand: `spec` follows."""
+
+        def warnings(self) -> list[str]:
+            """Said since the last call."""
+
+        def failed(self, error: PierError) -> None: ...
+
+        def exited(self, exit_code: int, *, restarting: bool) -> None: ...
+
+        def finished(self) -> None:
+            """There will be no further start: remove what `--rm` promised to remove."""
+
+
 _FAREWELL_SECONDS = 5.0
 # The stream to the command that started the container has this number in the monitor.
 _CONTROL = 3
-
-
-class Keeper:
-    """What the monitor needs from the engine. Each start is one `prepare`, then `started` and `exited`, or `failed`.
-
-    *explain*: the command wants to be told the plan.
-    """
-
-    spec: ContainerSpec
-    log_path: str
-    run_folder: str
-    shell: tuple[str, ...]
-    explain: bool
-
-    def prepare(self) -> tuple[Plan, Connections]:
-        raise NotImplementedError
-
-    def launch(self, plan: Plan, stdio: tuple[int, int, int], connections: Connections) -> Launched:
-        """The plan's first process runs: see `launch.launch`."""
-        return launch.launch(plan, stdio, connections)
-
-    def services(self) -> list[Service]:
-        """To be called once the container's program runs."""
-        raise NotImplementedError
-
-    def started(self, launched: Launched) -> None:
-        raise NotImplementedError
-
-    def probe(self, words: tuple[str, ...], stdio: tuple[int, int, int]) -> int:
-        """Start *words* in the container; the pid of a child."""
-        raise NotImplementedError
-
-    def health_changed(self, health: Health) -> None:
-        raise NotImplementedError
-
-    def freeze(self) -> None:
-        """The container's processes stand still. Unsupported."""
-        raise NotImplementedError
-
-    def thaw(self) -> None:
-        raise NotImplementedError
-
-    def reload(self) -> None:
-        """The container's files have changed under another command's hand: `spec` follows."""
-        raise NotImplementedError
-
-    def warnings(self) -> list[str]:
-        """Said since the last call."""
-        raise NotImplementedError
-
-    def failed(self, error: PierError) -> None:
-        raise NotImplementedError
-
-    def exited(self, exit_code: int, *, restarting: bool) -> None:
-        raise NotImplementedError
-
-    def finished(self) -> None:
-        """There will be no further start: remove what `--rm` promised to remove."""
-        raise NotImplementedError
 
 
 def _title(keeper: Keeper) -> str:
@@ -141,7 +129,7 @@ def _detach(control: int) -> None:
     os.umask(0o022)
 
 
-class Monitor(attach.Commands):
+class Monitor:
     """One container, from its first start to its last end."""
 
     def __init__(self, keeper: Keeper, *, output: bool) -> None:
