@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _frozen_importlib
 import _frozen_importlib_external
+import _signal  # type: ignore[import-not-found]
 import gc
 import marshal
 import os
@@ -90,6 +91,8 @@ def start() -> None:
     """Run the command line and end the process with its exit code."""
     # Short process: the collector finds nothing worth its time before the end.
     gc.disable()
+    # The launcher starts the interpreter deaf to Ctrl-C.
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     if not __package__:
         _find_package(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     from pier.cli.main import main
